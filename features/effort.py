@@ -1,0 +1,24 @@
+"""Their effort against ours: who writes, who answers, who waits."""
+
+from scoring import feature, interactions
+
+theirs = (
+    interactions(direction="inbound")
+    .count(last_days=[30, 90])
+    .says("contacted us {n} time in {days} days", "contacted us {n} times in {days} days")
+)
+ours = (
+    interactions(direction="outbound")
+    .count(last_days=[30, 90])
+    .says("we tried {n} time in {days} days", "we tried {n} times in {days} days")
+)
+they_last = interactions(direction="inbound").last_on().says("last contacted us on {date}")
+we_last = interactions(direction="outbound").last_on().says("we last tried on {date}")
+their_share = (feature("theirs_90d") / feature("ours_90d")).says(
+    "{value} contacts of theirs for each of ours"
+)
+people = (
+    interactions()
+    .distinct("contact_id", last_days=[90])
+    .says("{n} person took part in {days} days", "{n} people took part in {days} days")
+)

@@ -1,0 +1,1 @@
+"""From the landing to the canonical tables: staging SQL, casts, contracts, quarantine, merges."""

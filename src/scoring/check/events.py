@@ -1,0 +1,297 @@
+"""The history tables: rows judged against their lead, sorted into partitions, inherited, written.
+
+Each table passes the disk twice: once to split good rows by partition (and bad or repeated ones
+apart), once to sort each partition. Memory stays that of one partition however long the history is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scoring.check import quarantine, tables, versions
+from scoring.check.rows import Rows, any_bad, content_hash, fault_list
+from scoring.contracts import Rule
+from scoring.engine.connection import (
+    Connection,
+    columns_of,
+    identifier,
+    literal,
+    scalar,
+)
+
+BAD, REPEATED = -1, -2
+UNKNOWN_LEAD = "lead_id is not in leads"
+BEFORE_CREATION = "decided_at lies before the lead's created_at"
+
+
+@dataclass
+class Split:
+    """A history table between its two passes.
+
+    folders   what holds the rows of each partition: good ones, resolved ones, inherited ones
+    counts    as in the manifest; early: interactions before their lead was created
+    """
+
+    rows: Rows
+    folders: list[Path]
+    empty: str
+    counts: dict[str, int] = field(default_factory=dict)
+    early: int = 0
+
+    def scan(self, part: int | None = None) -> str:
+        return tables.united(tables.pieces(self.folders, part), self.empty)
+
+
+def split(
+    connection: Connection, rows: Rows, work: Path, seen_until: str | None, bad_file: Path
+) -> Split:
+    """Judge the rows against leads and keys, and write them by partition below `work`."""
+    judged = _judged(connection, rows)
+    empty = f"SELECT * EXCLUDE (part) FROM ({judged}) WHERE false"
+    nothing = identifier(f"no_{rows.name}")
+    connection.execute(f"CREATE TEMP TABLE {nothing} AS {empty}")
+    done = Split(rows, [work / "good", work / "resolved", work / "inherited"], f"FROM {nothing}")
+    rows_in = tables.split(connection, judged, work / "good")
+    bad, twice = (
+        tables.united(tables.pieces([work / "good"], part), done.empty) for part in (BAD, REPEATED)
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {versions.resolved(rows, twice)}")
+    if scalar(connection, "SELECT count(*) FROM repeated"):
+        tables.split(
+            connection,
+            "SELECT r.* EXCLUDE (standing), coalesce(l.part, 0) AS part FROM repeated r "
+            "LEFT JOIN lead_index l ON l.lead_key = r.lead_key "
+            "WHERE standing IN ('current', 'superseded')",
+            work / "resolved",
+        )
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW bad_rows AS SELECT * FROM {bad}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW good_rows AS SELECT * FROM {done.scan()}")
+    barred = "SELECT * FROM bad_rows WHERE gone_landed IS NULL"
+    if scalar(connection, "SELECT count(*) FROM bad_rows"):
+        barred = versions.not_replaced(rows, "bad_rows", "good_rows")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE barred AS {barred}")
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW twice AS SELECT * FROM repeated WHERE standing = 'duplicate'"
+    )
+    reason = f"duplicate {rows.key[0]}" if len(rows.key) == 1 else f"duplicate {rows.name} row"
+    quarantined = quarantine.write(
+        connection,
+        [
+            quarantine.from_faults("barred", rows.name),
+            quarantine.from_reason("twice", rows.name, rows.key[0], reason),
+        ],
+        bad_file,
+    )
+    if rows.name == "outcomes":
+        connection.execute(
+            "CREATE TABLE held_leads AS SELECT DISTINCT lead_id FROM "
+            "(SELECT lead_id FROM barred UNION ALL SELECT lead_id FROM twice) "
+            "WHERE lead_id IS NOT NULL"
+        )
+    since = f"first_landed <= TIMESTAMP '{seen_until}'" if seen_until else "false"
+    found = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({since}), count(*) FILTER (early) FROM good_rows "
+        "WHERE gone_landed IS NULL"
+    ).fetchone()
+    live, unchanged, done.early = (int(n) for n in found or (0, 0, 0))
+    done.counts = {
+        "rows_in": rows_in,
+        "accepted": live - unchanged,
+        "unchanged": unchanged,
+        "superseded": rows_in - live - quarantined,
+        "quarantined": quarantined,
+    }
+    return done
+
+
+def _judged(connection: Connection, rows: Rows) -> str:
+    """SELECT of all rows with lead_key, part, faults and the hash that settles duplicates."""
+    columns = ", ".join(f"x.{identifier(c)}" for c in rows.kinds if c != "interaction_id")
+    # Spelled out where it is needed: the engine then hashes those rows only.
+    identity = content_hash(rows, "x.")
+    own_ids = rows.name != "interactions" or "interaction_id" in rows.given
+    if "interaction_id" in rows.kinds:
+        columns += f", coalesce(x.interaction_id, {identity}) AS interaction_id"
+    by_lead = "lead_id" in rows.kinds
+    rules = []
+    if by_lead:
+        rules.append(
+            Rule("lead_id", UNKNOWN_LEAD, "(x.lead_id IS NOT NULL AND l.lead_key IS NULL)")
+        )
+    if rows.name == "outcomes":
+        rules.append(
+            Rule("decided_at", BEFORE_CREATION, "coalesce(x.decided_at < l.created_at, false)")
+        )
+    faults = "x.faults"
+    shown = "x.row_json"
+    if rules:
+        faults = (
+            f"CASE WHEN x.faults IS NOT NULL OR {any_bad(rules)} THEN "
+            f"list_concat(x.faults, {fault_list(rules)}) END"
+        )
+        values = ", ".join(f"{identifier(c)} := x.{identifier(c)}" for c in rows.kinds)
+        shown = (
+            f"CASE WHEN x.row_json IS NOT NULL THEN x.row_json WHEN {any_bad(rules)} "
+            f"THEN CAST(to_json(struct_pack({values})) AS VARCHAR) END"
+        )
+    repeated, join = "false", ""
+    if own_ids:
+        only = "interaction_id IS NOT NULL" if rows.name == "interactions" else "true"
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE repeated_keys AS {versions.repeated_keys(rows, only)}"
+        )
+        if scalar(connection, "SELECT count(*) FROM repeated_keys"):
+            join = f"LEFT JOIN repeated_keys d ON d.key_hash = {_key_hash_of(rows)}"
+            repeated = "d.key_hash IS NOT NULL"
+    lead = "l.lead_key" if by_lead else "CAST(NULL AS INTEGER)"
+    early = (
+        "coalesce(x.occurred_at < l.created_at, false)" if rows.event == "occurred_at" else "false"
+    )
+    generated = "x.interaction_id IS NULL" if rows.name == "interactions" else "false"
+    part = "l.part" if by_lead else "0"
+    return (
+        f"SELECT * EXCLUDE (repeats) REPLACE (CASE WHEN faults IS NOT NULL THEN {BAD} "
+        f"WHEN repeats THEN {REPEATED} ELSE part END AS part) FROM ("
+        f"SELECT {columns}, x.first_landed, x.gone_landed, x.version_time, x.from_source, "
+        f"{faults} AS faults, {shown} AS row_json, "
+        f"CASE WHEN {repeated} THEN {identity} END AS content_hash, "
+        f"{repeated} AS repeats, {generated} AS generated_id, {early} AS early, "
+        f"{lead} AS lead_key, CAST(NULL AS TIMESTAMP) AS known_from, false AS inherited, "
+        f"{part} AS part FROM ({rows.query}) x "
+        + ("LEFT JOIN lead_index l ON l.lead_id = x.lead_id " if by_lead else "")
+        + f"{join})"
+    )
+
+
+def _key_hash_of(rows: Rows) -> str:
+    return f"hash({', '.join('x.' + identifier(c) for c in rows.key)})"
+
+
+def inherit(connection: Connection, done: Split, work: Path) -> None:
+    """Copy the rows of merged leads to every survivor on their way."""
+    if not scalar(connection, "SELECT count(*) FROM lead_steps"):
+        return
+    query = (
+        "SELECT e.* REPLACE (s.survivor_id AS lead_id, s.survivor_key AS lead_key, "
+        "s.known_from AS known_from, true AS inherited), s.part "
+        f"FROM {done.scan()} e JOIN lead_steps s ON s.source_key = e.lead_key"
+    )
+    tables.split(connection, query, work / "inherited")
+
+
+def write(
+    connection: Connection,
+    done: Split,
+    draft: Path,
+    version: str,
+    partitions: int,
+    zone: str,
+    kinds: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Sort every partition and write it; return the manifest's entry."""
+    name = done.rows.name
+    if name in tables.UNPARTITIONED:
+        queries: Iterator[str] = iter([_plain(done)])
+    else:
+        if name == "interactions":
+            _kind_index(connection, kinds)
+        queries = (_sorted(connection, done, part, zone) for part in range(partitions))
+    return tables.write_parts(connection, queries, draft, version, name)
+
+
+def _plain(done: Split) -> str:
+    columns = ", ".join(identifier(c) for c in done.rows.kinds)
+    return (
+        f"SELECT {columns}, first_landed, gone_landed FROM {done.scan()} "
+        "ORDER BY interaction_id, contact_id, first_landed"
+    )
+
+
+def _sorted(connection: Connection, done: Split, part: int, zone: str) -> str:
+    rows, event = done.rows, identifier(done.rows.event or "")
+    source = done.scan(part)
+    known = f"greatest(coalesce(recorded_at, {event}, first_landed), known_from)"
+    tail = f"{known} AS known_at, first_landed, gone_landed, inherited"
+    own = ", ".join(f"e.{identifier(c)}" for c in rows.kinds)
+    if rows.name != "interactions":
+        order = ", ".join(
+            identifier(c) for c in rows.kinds if c not in ("lead_id", done.rows.event)
+        )
+        return (
+            "SELECT lead_key, row_number() OVER () - 1 AS seq, * EXCLUDE (lead_key) FROM ("
+            f"SELECT lead_key, {own}, {tail} FROM {source} e "
+            f"ORDER BY lead_key, {event}, {order}, first_landed, gone_landed, inherited)"
+        )
+    local = f"timezone({literal(zone)}, timezone('UTC', e.occurred_at))"
+    if zone in ("UTC", "Etc/UTC"):
+        local = "e.occurred_at"
+    return (
+        "SELECT lead_key, row_number() OVER () - 1 AS seq, * EXCLUDE (lead_key) FROM ("
+        f"SELECT e.lead_key, k.kind_id, CAST(date_diff('day', DATE '1970-01-01', "
+        f"CAST({local} AS DATE)) AS INTEGER) AS local_day, {own}, {tail} "
+        f"FROM {_numbered(connection, source)} e JOIN kind_index k ON k.type = e.type "
+        "AND k.direction IS NOT DISTINCT FROM e.direction "
+        "ORDER BY e.lead_key, e.occurred_at, e.interaction_id, first_landed, gone_landed, "
+        "inherited)"
+    )
+
+
+def _numbered(connection: Connection, source: str) -> str:
+    """Equal rows without an ID get an ordinal behind the hash that they share."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE equal_rows AS SELECT lead_key, interaction_id "
+        f"FROM {source} WHERE generated_id GROUP BY ALL HAVING count(*) > 1"
+    )
+    if not scalar(connection, "SELECT count(*) FROM equal_rows"):
+        return source
+    ordinal = (
+        "row_number() OVER (PARTITION BY lead_key, interaction_id "
+        "ORDER BY first_landed, gone_landed)"
+    )
+    return (
+        f"(SELECT * FROM {source} ANTI JOIN equal_rows USING (lead_key, interaction_id) "
+        f"UNION ALL BY NAME SELECT * REPLACE (interaction_id || '-' || {ordinal} AS "
+        f"interaction_id) FROM {source} SEMI JOIN equal_rows USING (lead_key, interaction_id))"
+    )
+
+
+def event_kinds(connection: Connection, done: Split) -> list[dict[str, Any]]:
+    """Every (type, direction) with its number of live rows, by name."""
+    found = connection.execute(
+        "SELECT type, direction, count(*) FILTER (gone_landed IS NULL AND NOT inherited) "
+        f"FROM {done.scan()} GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST"
+    ).fetchall()
+    return [
+        {"id": number, "type": kind, "direction": direction, "rows": int(n)}
+        for number, (kind, direction, n) in enumerate(found)
+    ]
+
+
+def _kind_index(connection: Connection, kinds: Sequence[dict[str, Any]]) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE kind_index (kind_id USMALLINT, type VARCHAR, "
+        "direction VARCHAR)"
+    )
+    if kinds:
+        connection.executemany(
+            "INSERT INTO kind_index VALUES (?, ?, ?)",
+            [[k["id"], k["type"], k["direction"]] for k in kinds],
+        )
+
+
+def add(connection: Connection, done: Split, query: str, work: Path) -> None:
+    """Add rows that the program found itself to a split table: `query` gives its canonical columns
+    and first_landed."""
+    known = columns_of(connection, f"({query})")
+    missing = [c for c in done.rows.kinds if c not in known]
+    nulls = "".join(f", NULL AS {identifier(c)}" for c in missing)
+    rows = (
+        f"SELECT q.*{nulls}, NULL::TIMESTAMP AS gone_landed, q.first_landed AS version_time, "
+        "'' AS from_source, NULL AS faults, NULL::VARCHAR AS row_json, "
+        "NULL::VARCHAR AS content_hash, false AS generated_id, false AS early, l.lead_key, "
+        "NULL::TIMESTAMP AS known_from, false AS inherited, l.part "
+        f"FROM ({query}) q JOIN lead_index l ON l.lead_id = q.lead_id"
+    )
+    tables.split(connection, rows, work / "added")
+    done.folders.insert(2, work / "added")

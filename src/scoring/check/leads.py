@@ -1,0 +1,209 @@
+"""The leads: one current row each, their partition and key, merges followed.
+
+Three relations stay in the connection for the other tables:
+    lead_versions   every good row of leads with its standing
+    lead_index      lead_id, created_at, part, lead_key of every lead
+    lead_steps      lead_id, source_key → lead_key, survivor_id, part, known_from: whose history a
+                    survivor sees, and from when
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from scoring.check import quarantine, versions
+from scoring.check.merges import Paths, follow
+from scoring.check.rows import Rows, content_hash
+from scoring.check.tables import partition_of
+from scoring.engine.connection import Connection, identifier, scalar
+from scoring.errors import Held
+
+CIRCLE = "merged_into forms a circle"
+
+
+@dataclass(frozen=True)
+class Leads:
+    """What the run needs to know of the leads; the rows are in the connection."""
+
+    counts: dict[str, int]
+    paths: Paths
+    ranges: list[tuple[int, int]]
+
+
+def settle(
+    connection: Connection, rows: Rows, partitions: int, seen_until: str | None, bad_file: Path
+) -> Leads:
+    """Find each lead's current row and its key; write the rows that cannot stand to `bad_file`.
+
+    seen_until   newest first_landed of the last publication (ISO, naive UTC) or None
+    """
+    connection.execute(
+        f"CREATE TABLE lead_rows AS SELECT *, {content_hash(rows)} AS content_hash "
+        f"FROM ({rows.query})"
+    )
+    connection.execute("CREATE VIEW good_leads AS SELECT * FROM lead_rows WHERE faults IS NULL")
+    connection.execute("CREATE VIEW bad_leads AS SELECT * FROM lead_rows WHERE faults IS NOT NULL")
+    rows_in = int(scalar(connection, "SELECT count(*) FROM lead_rows"))
+    connection.execute(f"CREATE TABLE lead_versions AS {versions.resolved(rows, 'good_leads')}")
+    connection.execute(
+        "CREATE TABLE lead_now AS SELECT * FROM lead_versions "
+        "WHERE standing IN ('current', 'superseded') "
+        "QUALIFY row_number() OVER (PARTITION BY lead_id ORDER BY version_time DESC, "
+        "first_landed DESC) = 1"
+    )
+    paths = _follow(connection)
+    _register(connection, "circle", pa.table({"lead_id": pa.array(sorted(paths.circles), "str")}))
+    _register(connection, "adrift", pa.table({"lead_id": pa.array(sorted(paths.unknown), "str")}))
+    quarantined = _quarantine(connection, rows, bad_file)
+    connection.execute("DELETE FROM lead_now WHERE lead_id IN (SELECT lead_id FROM circle)")
+    if not rows_in:
+        raise Held("leads has no rows.", "Look at the source's file and its staging SQL.")
+    ranges = _index(connection, partitions)
+    _steps(connection, paths)
+    live = "standing = 'current' AND lead_id NOT IN (SELECT lead_id FROM circle)"
+    since = f"first_landed <= TIMESTAMP '{seen_until}'" if seen_until else "false"
+    found = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({since}) FROM lead_versions WHERE {live}"
+    ).fetchone()
+    standing, unchanged = (int(n) for n in found or (0, 0))
+    counts = {
+        "rows_in": rows_in,
+        "accepted": standing - unchanged,
+        "unchanged": unchanged,
+        "superseded": rows_in - standing - quarantined,
+        "quarantined": quarantined,
+    }
+    return Leads(counts, paths, ranges)
+
+
+def _follow(connection: Connection) -> Paths:
+    """Merges of the current rows. Without merged_at a merge is known since its row says so."""
+    found = connection.execute(
+        "SELECT lead_id, merged_into, coalesce(merged_at, updated_at, first_landed) "
+        "FROM lead_now WHERE merged_into IS NOT NULL"
+    ).fetchall()
+    merges = {lead: (into, at) for lead, into, at in found}
+    _register(
+        connection,
+        "survivors",
+        pa.table({"lead_id": pa.array(sorted({into for into, _ in merges.values()}), "str")}),
+    )
+    exist = connection.execute(
+        "SELECT lead_id FROM lead_now WHERE lead_id IN (SELECT lead_id FROM survivors)"
+    ).fetchall()
+    return follow(merges, {row[0] for row in exist})
+
+
+def _quarantine(connection: Connection, rows: Rows, bad_file: Path) -> int:
+    connection.execute(
+        "CREATE TABLE barred_leads AS " + versions.not_replaced(rows, "bad_leads", "lead_versions")
+    )
+    connection.execute(
+        "CREATE VIEW twice_leads AS SELECT * FROM lead_versions WHERE standing = 'duplicate'"
+    )
+    connection.execute(
+        "CREATE VIEW circle_leads AS SELECT * FROM lead_versions WHERE standing = 'current' "
+        "AND lead_id IN (SELECT lead_id FROM circle)"
+    )
+    return quarantine.write(
+        connection,
+        [
+            quarantine.from_faults("barred_leads", "leads"),
+            quarantine.from_reason("twice_leads", "leads", "lead_id", "duplicate lead_id"),
+            quarantine.from_reason("circle_leads", "leads", "merged_into", CIRCLE),
+        ],
+        bad_file,
+    )
+
+
+def _index(connection: Connection, partitions: int) -> list[tuple[int, int]]:
+    connection.execute(
+        "CREATE TABLE lead_index AS SELECT lead_id, created_at, part, "
+        "CAST(row_number() OVER (ORDER BY part, lead_id) - 1 AS INTEGER) AS lead_key "
+        f"FROM (SELECT lead_id, created_at, {partition_of('lead_id', partitions)} AS part "
+        "FROM lead_now)"
+    )
+    found = connection.execute(
+        "SELECT part, count(*) FROM lead_index GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    sizes = dict(found)
+    ranges, first = [], 0
+    for part in range(partitions):
+        after = first + int(sizes.get(part, 0))
+        ranges.append((first, after - 1))
+        first = after
+    return ranges
+
+
+def _steps(connection: Connection, paths: Paths) -> None:
+    _register(
+        connection,
+        "steps",
+        pa.table(
+            {
+                "lead_id": pa.array([s[0] for s in paths.steps], "str"),
+                "survivor_id": pa.array([s[1] for s in paths.steps], "str"),
+                "known_from": pa.array([s[2] for s in paths.steps], pa.timestamp("us")),
+            }
+        ),
+    )
+    connection.execute(
+        "CREATE TABLE lead_steps AS SELECT a.lead_key AS source_key, s.survivor_id, "
+        "b.lead_key AS survivor_key, b.part, s.known_from FROM steps s "
+        "JOIN lead_index a ON a.lead_id = s.lead_id JOIN lead_index b ON b.lead_id = s.survivor_id"
+    )
+    _register(
+        connection,
+        "roots",
+        pa.table(
+            {
+                "lead_id": pa.array(list(paths.roots), "str"),
+                "root_lead_id": pa.array(list(paths.roots.values()), "str"),
+            }
+        ),
+    )
+
+
+def _register(connection: Connection, name: str, table: pa.Table) -> None:
+    """Copy a small table into the engine."""
+    connection.register("handed_over", table)
+    connection.execute(f"CREATE TABLE {identifier(name)} AS SELECT * FROM handed_over")
+    connection.unregister("handed_over")
+
+
+def part_query(rows: Rows, part: int) -> str:
+    """SELECT of the canonical leads of a partition, by lead_key. `held_leads` must exist.
+
+    first_landed is when the lead landed first, in whatever version. A lead that is gone from a full
+    source counts as deleted from then on, one whose survivor is unknown from its merging on.
+    """
+    merged_at = (
+        "CASE WHEN n.merged_into IS NOT NULL "
+        "THEN coalesce(n.merged_at, n.updated_at, n.first_landed) END"
+    )
+    replaced = {
+        "merged_at": merged_at,
+        "deleted_at": f"least(n.deleted_at, n.gone_landed, CASE WHEN a.lead_id IS NOT NULL "
+        f"THEN {merged_at} END)",
+    }
+    columns = ", ".join(
+        f"{replaced.get(c, 'n.' + identifier(c))} AS {identifier(c)}" for c in rows.kinds
+    )
+    return f"""
+        SELECT i.lead_key, {columns}, coalesce(r.root_lead_id, n.lead_id) AS root_lead_id,
+            coalesce(ri.lead_key, i.lead_key) AS root_lead_key,
+            coalesce(rn.person_id, n.person_id_own, r.root_lead_id, n.lead_id) AS group_id,
+            f.first_landed, h.lead_id IS NOT NULL AS held
+        FROM (SELECT *, CASE WHEN lead_id NOT IN (SELECT lead_id FROM roots) THEN person_id END
+            AS person_id_own FROM lead_now) n
+        JOIN lead_index i ON i.lead_id = n.lead_id
+        JOIN (SELECT lead_id, min(first_landed) AS first_landed FROM lead_versions GROUP BY 1) f
+            ON f.lead_id = n.lead_id
+        LEFT JOIN roots r ON r.lead_id = n.lead_id
+        LEFT JOIN lead_index ri ON ri.lead_id = r.root_lead_id
+        LEFT JOIN lead_now rn ON rn.lead_id = r.root_lead_id
+        LEFT JOIN adrift a ON a.lead_id = n.lead_id
+        LEFT JOIN held_leads h ON h.lead_id = n.lead_id
+        WHERE i.part = {part}
+        ORDER BY i.lead_key"""

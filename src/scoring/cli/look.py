@@ -1,0 +1,177 @@
+"""Commands that look: nothing here changes what sellers see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scoring.cli.common import (
+    AsOfOption,
+    JsonOption,
+    ProjectOption,
+    QuestionOption,
+    command,
+)
+from scoring.clock import parse_moment
+
+
+def add_to(app: typer.Typer) -> None:
+    for function in (backtest, explain, audit, features, status, doctor):
+        app.command()(function)
+
+
+def backtest(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    test_from: Annotated[
+        str | None,
+        typer.Option(
+            "--test-from", help="Test the rows from this date on.", show_default="the newest 30 %"
+        ),
+    ] = None,
+    origins: Annotated[
+        int, typer.Option("--origins", min=1, help="Consecutive blocks, refitted before each.")
+    ] = 3,
+    json: JsonOption = False,
+) -> None:
+    """Rolling-origin evaluation: how the model would have done, had it been in use."""
+    from scoring.train.backtest import backtest as run
+
+    call = command(project, as_of, json, question)
+    start = parse_moment(test_from, call.project.settings.zone) if test_from else None
+    with call.project.locked("scoring backtest"):
+        result = run(call.project, question, call.as_of, test_from=start, origins=origins)
+    call.answer(result, lambda: _backtest_lines(result))
+
+
+def _backtest_lines(result: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"{'':<24}{'rows':>8}{'won':>7}{'AUC':>7}{'log loss':>10}{'Brier':>7}{'ECE':>7}"
+        f"{'floor':>7}{'lift':>6}"
+    )
+    named = [("all tested rows", result["pooled"])]
+    named += [(f"{o['from'][:10]} … {o['to'][:10]}", o) for o in result["origins"]]
+    named += [(n, m) for n, m in result["baselines"].items()]
+    for name, m in named:
+        if m is None:
+            yield f"{name:<24}   not tested"
+            continue
+        cells = [_cell(m[k], 3) for k in ("auc", "log_loss", "brier", "ece", "ece_floor")]
+        yield (
+            f"{name:<24}{m['n']:>8,}{m['positives']:>7,}{cells[0]:>7}{cells[1]:>10}"
+            f"{cells[2]:>7}{cells[3]:>7}{cells[4]:>7}{_cell(m['lift_at_10'], 1):>6}"
+        )
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def explain(
+    lead: Annotated[str, typer.Argument(help="The lead's ID, as the CRM has it.")],
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Everything behind one score, rebuilt from the raw events."""
+    from scoring.score.explain import explain as run
+
+    call = command(project, as_of, json, question)
+    explained = run(call.project, question, lead, call.as_of if as_of else None)
+    call.answer(explained.to_json(), explained.lines)
+
+
+def audit(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="How many snapshots to prove.")
+    ] = 100,
+    json: JsonOption = False,
+) -> None:
+    """Prove on a sample that no feature saw the future."""
+    from scoring.errors import Held
+    from scoring.score.audit import audit as run
+
+    call = command(project, as_of, json, question)
+    with call.project.locked("scoring audit"):
+        result = run(call.project, question, call.as_of, sample=sample)
+    call.answer(result.to_json(), result.lines)
+    if result.differences:
+        raise Held(
+            f"{len(result.differences)} features of the sample changed when the future was taken "
+            "away.",
+            "Do not use these scores; the lines above name the features.",
+        )
+
+
+def features(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The catalogue: name, sentence, window, coverage, cost."""
+    from scoring.build.catalogue import catalogue
+
+    call = command(project, as_of, json, question)
+    with call.project.locked("scoring features"):
+        entries = catalogue(call.project, question, call.as_of)
+
+    def lines() -> Iterator[str]:
+        theme = ""
+        for e in entries:
+            if e.theme != theme:
+                theme = e.theme
+                yield f"{theme}"
+            window = f"{e.window} days" if e.window else "ever"
+            coverage = "–" if e.coverage is None else f"{e.coverage:.0%}"
+            yield f"  {e.name:<38} {window:>8} {coverage:>5}  {e.cost:<11}  {e.sentence}"
+
+    call.answer({"question": question, "features": [e.to_json() for e in entries]}, lines)
+
+
+def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """The last runs, and what is held."""
+    from scoring.store.runs import last_runs
+
+    call = command(project, None, json)
+    runs = last_runs(call.project.store / "runs")
+
+    def lines() -> Iterator[str]:
+        if not runs:
+            yield "Nothing has run yet. Start with `scoring run retrain`."
+        for run in runs:
+            yield f"{run['started'][:16]}  {run['name']:<9} for {run['as_of'][:16]}  {run['state']}"
+            for step in run["steps"]:
+                yield f"    {step['step']:<7} {step['state']:<8} {step.get('seconds', '')} s"
+            if run["why"]:
+                yield f"    exit {run['exit_code']}: {run['why']}"
+
+    call.answer({"runs": runs}, lines)
+
+
+def doctor(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What is wrong and what to do; how ready the history is for training."""
+    from scoring.doctor import diagnose, summary
+
+    call = command(project, as_of, json, question)
+    findings = diagnose(call.project, question, call.as_of)
+    marks = {"ok": "ok     ", "advice": "advice ", "problem": "PROBLEM"}
+
+    def lines() -> Iterator[str]:
+        for f in findings:
+            yield f"{marks[f.level]} {f.what:<11} {f.found}"
+            if f.do:
+                yield f"{'':<19} → {f.do}"
+
+    call.answer(summary(findings), lines)

@@ -1,0 +1,249 @@
+"""The steps of the flow, one command each, and `run`, which does several."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scoring.cli.common import (
+    AsOfOption,
+    Command,
+    JsonOption,
+    ProjectOption,
+    QuestionOption,
+    command,
+    run_record,
+)
+
+if TYPE_CHECKING:
+    from scoring.emit.result import EmitResult
+
+
+def add_to(app: typer.Typer) -> None:
+    for function in (ingest, check, build, train, score, emit):
+        app.command(rich_help_panel="Steps")(function)
+    app.command("run", rich_help_panel="Steps")(run_pipeline)
+
+
+def ingest(
+    project: ProjectOption = Path(), as_of: AsOfOption = None, json: JsonOption = False
+) -> None:
+    """Read the sources into the append-only landing."""
+    _single("ingest", command(project, as_of, json))
+
+
+def check(
+    project: ProjectOption = Path(), as_of: AsOfOption = None, json: JsonOption = False
+) -> None:
+    """Turn the landing into the canonical tables; bad rows go to quarantine."""
+    _single("check", command(project, as_of, json))
+
+
+def build(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the labelled snapshots and their features."""
+    _single("build", command(project, as_of, json, question))
+
+
+def train(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit, validate on later rows, register a candidate, promote it if the gates allow."""
+    _single("train", command(project, as_of, json, question))
+
+
+def score(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Apply the champion to the leads that are open."""
+    _single("score", command(project, as_of, json, question))
+
+
+def emit(
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")
+    ] = False,
+    apply_fields: Annotated[
+        bool, typer.Option("--apply-fields", help="Create our columns where they are missing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write what changed into the CRM, every record accounted for."""
+    call = command(project, as_of, json, question)
+    from scoring.emit.result import SomeRejected, Unfinished
+
+    if dry_run:
+        result, lines = do_emit(call, dry_run=True)
+        call.answer(result, lambda: iter(lines))
+        return
+    try:
+        with run_record(call, "emit") as run, run.step("emit") as entry:
+            result, lines = do_emit(call, apply_fields=apply_fields)
+            entry["result"] = result
+    except (SomeRejected, Unfinished) as error:
+        call.answer(error.result.to_json(), lambda: iter(()))
+        raise
+    call.answer(result, lambda: iter(lines))
+
+
+def run_pipeline(
+    pipeline: Annotated[str, typer.Argument(help="A file of pipelines/: nightly, retrain, …")],
+    project: ProjectOption = Path(),
+    question: QuestionOption = "conversion",
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Do the steps of pipelines/PIPELINE.toml; a stopped run goes on when it is run again."""
+    call = command(project, as_of, json, question)
+    steps = call.project.pipeline(pipeline).steps
+    results: dict[str, Any] = {}
+    with run_record(call, pipeline) as run:
+        for step in steps:
+            with run.step(step) as entry:
+                result, lines = DO[step](call)
+                entry["result"] = results[step] = result
+            if not json:
+                for line in lines:
+                    typer.echo(f"{step:<7} {line}")
+    if json:
+        call.answer(
+            {"pipeline": pipeline, "as_of": call.as_of.isoformat(), "steps": results},
+            lambda: iter(()),
+        )
+
+
+def _single(step: str, call: Command) -> None:
+    with run_record(call, step) as run, run.step(step) as entry:
+        result, lines = DO[step](call)
+        entry["result"] = result
+    call.answer(result, lambda: iter(lines))
+
+
+Answer = tuple[dict[str, Any], list[str]]
+
+
+def do_ingest(call: Command) -> Answer:
+    from scoring.ingest.run import ingest
+
+    result = ingest(call.project, call.at).to_json()
+    return result, list(_counts(result))
+
+
+def do_check(call: Command) -> Answer:
+    from scoring.check.run import check
+
+    result = check(call.project, call.at).to_json()
+    return result, list(_counts(result))
+
+
+def do_build(call: Command) -> Answer:
+    from scoring.build.run import build_training
+
+    built = build_training(call.project, call.question, call.as_of)
+    result = {
+        "rows": built.rows,
+        "columns": len(built.features.columns),
+        "reused": built.reused,
+        "left_out": dict(built.features.left_out),
+    }
+    lines = [f"{built.rows:,} labelled snapshots, {len(built.features.columns)} columns"]
+    lines += [f"left out: {name} ({why})" for name, why in built.features.left_out.items()]
+    return result, lines
+
+
+def do_train(call: Command) -> Answer:
+    from scoring.train.run import train
+
+    trained = train(call.project, call.question, call.as_of)
+    result = trained.to_json()
+    m, plain = trained.validation, trained.baselines
+    standing = "is the champion" if trained.decision.promoted else "is a candidate only"
+    lines = [
+        f"learned from {trained.rows:,} snapshots with {trained.conversions:,} conversions, "
+        f"{trained.features} features",
+        f"on the {m['n']:,} newest: AUC {m['auc']:.3f}, lift of the best tenth "
+        f"{m['lift_at_10']:.1f}, log loss {m['log_loss']:.3f} "
+        f"(prevalence {plain['prevalence']['log_loss']:.3f}, "
+        f"logistic regression {plain['logistic']['log_loss']:.3f})",
+        f"version {trained.candidate} {standing}: {trained.decision.why}",
+    ]
+    return result, lines
+
+
+def do_score(call: Command) -> Answer:
+    from scoring.score.run import score
+
+    scored = score(call.project, call.question, call.as_of)
+    lines = [
+        f"{scored.rows:,} open leads scored by model version {scored.model_version}",
+        f"look at {scored.out.with_suffix('.csv')}"
+        if scored.out.parent == call.project.out
+        else f"newer scores exist; these are in {scored.out}",
+    ]
+    return scored.to_json(), lines
+
+
+def do_emit(call: Command, *, dry_run: bool = False, apply_fields: bool = False) -> Answer:
+    from scoring.emit.run import emit
+    from scoring.score.run import read_scores
+
+    scores = read_scores(call.project, call.question, call.as_of)
+    result = emit(
+        call.project,
+        call.question,
+        call.as_of,
+        scores,
+        dry_run=dry_run,
+        apply_fields=apply_fields,
+    )
+    return result.to_json(), list(_emit_lines(result, dry_run))
+
+
+def _emit_lines(result: "EmitResult", dry_run: bool) -> Iterator[str]:
+    parts = ", ".join(f"{n:,} {what}" for what, n in result.to_json().items() if n)
+    yield f"{'would be: ' if dry_run else ''}{parts or 'nothing to send'}"
+    for code, n in sorted(result.codes.items()):
+        yield f"{n:,} × {code}"
+    if result.plan is None or not dry_run:
+        return
+    for step in result.plan.steps:
+        yield f"missing in the CRM: {step}"
+    for row in result.plan.rows:
+        yield (
+            f"{row['lead_id']}: score {_was(row['score_before'])}{row['score']}, "
+            f"attention {_was(row['attention_before'])}{row['attention']}"
+        )
+
+
+def _was(before: Any) -> str:
+    return "" if before is None else f"{before} → "
+
+
+def _counts(result: dict[str, Any]) -> Iterator[str]:
+    for table, counts in result.items():
+        parts = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n and what != "rows_in")
+        yield f"{table}: {counts['rows_in']:,} rows ({parts or 'nothing'})"
+
+
+DO = {
+    "ingest": do_ingest,
+    "check": do_check,
+    "build": do_build,
+    "train": do_train,
+    "score": do_score,
+    "emit": do_emit,
+}

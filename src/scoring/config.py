@@ -1,0 +1,266 @@
+"""The project's TOML files as typed, immutable settings.
+
+    scoring.toml                name, time zone, language, tracking, stages, emit, limits
+    data/sources.toml           where each table comes from
+    models/<question>/model.toml  one question: label, snapshots, features, learner, gates
+    pipelines/<name>.toml       the ordered steps of a scheduled job
+
+Every key that is not known is refused with the nearest one that is; a missing key has the
+default that stands here.
+"""
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from scoring.errors import ConfigError, nearest
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+PROTECTED = ("gender", "age", "age_band", "disability", "marital")
+LANGUAGES = ("en", "fi", "et", "ru")
+
+
+def _identifier(name: str) -> str:
+    if not IDENTIFIER.fullmatch(name):
+        raise ValueError("must be a plain name: letters, digits and _, not starting with a digit")
+    return name
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(
+            f"must be a time zone of the IANA list.{nearest(name, available_timezones())}"
+        )
+    return name
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+TimeZone = Annotated[str, AfterValidator(_zone)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectSection(Settings):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    time_zone: TimeZone = "UTC"
+    language: Literal["en", "fi", "et", "ru"] = "en"
+
+
+class TrackingSection(Settings):
+    """Where MLflow keeps runs. Empty: SQLite in the store. MLFLOW_TRACKING_URI wins over it."""
+
+    uri: str = ""
+
+
+class StagesSection(Settings):
+    """The pipeline's stages, first to last, as the CRM names them."""
+
+    order: tuple[str, ...] = ()
+
+
+class LimitsSection(Settings):
+    """When a run stops before it writes anything.
+
+    quarantine_share     of a table's rows that may be in quarantine
+    vanished_share       of a `full` table's rows that may be gone since the last run
+    """
+
+    quarantine_share: Share = 0.2
+    vanished_share: Share = 0.5
+
+
+class EmitSection(Settings):
+    """Where scores go: `files` (out/emit/) or `sql` (columns of an existing table).
+
+    url_env names the environment variable that holds the database's address, so that no password
+    stands in a file; `url` is for addresses without a secret. prefix stands before our columns.
+    """
+
+    sink: Literal["files", "sql"] = "files"
+    url: str = ""
+    url_env: str = ""
+    table: str = ""
+    key: str = "lead_id"
+    prefix: str = ""
+    columns: tuple[str, ...] = ("score", "attention", "why", "score_updated_on")
+
+
+class ScoringToml(Settings):
+    project: ProjectSection
+    tracking: TrackingSection = TrackingSection()
+    stages: StagesSection = StagesSection()
+    limits: LimitsSection = LimitsSection()
+    emit: EmitSection = EmitSection()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.project.time_zone)
+
+
+class FileSettings(Settings):
+    """How a source's files are to be read; a table may override any of them."""
+
+    mode: Literal["full", "append", "changes"] = "full"
+    time_zone: TimeZone = "UTC"
+    precision: Literal["microsecond", "day"] = "microsecond"
+    complete_until: date | None = None
+    encoding: str = ""
+    delimiter: Annotated[str, Field(max_length=1)] = ""
+    decimal: Literal[".", ","] = "."
+    dates: tuple[str, ...] = ()
+
+
+class TableFiles(FileSettings):
+    """A raw table: its files and everything that is said about how to read them."""
+
+    file: str
+
+
+class Source(FileSettings):
+    kind: Literal["files"] = "files"
+    path: str
+    tables: dict[Identifier, TableFiles]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_inherit(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("tables"), dict):
+            return values
+        shared = {k: v for k, v in values.items() if k in FileSettings.model_fields}
+        tables = {
+            name: {**shared, **({"file": own} if isinstance(own, str) else own)}
+            for name, own in values["tables"].items()
+        }
+        return {**values, "tables": tables}
+
+
+class SourcesToml(Settings):
+    sources: dict[Identifier, Source]
+
+
+class QuestionSection(Settings):
+    outcome: str = "won"
+    horizon_days: Days = 90
+    gap_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    label: Literal["within_horizon", "at_decision"] = "within_horizon"
+    censor: tuple[str, ...] = ()
+
+
+class SnapshotsSection(Settings):
+    """When a lead is looked at: at fixed ages, on a fixed rhythm, or at its own timestamps."""
+
+    at_age_days: tuple[Days, ...] = ()
+    every_days: Days | None = None
+    at: tuple[Identifier, ...] = ()
+    close_after_days: Days = 365
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "SnapshotsSection":
+        said = [k for k in ("at_age_days", "every_days", "at") if getattr(self, k)]
+        if len(said) != 1:
+            found = " and ".join(said) or "none"
+            raise ValueError(f"must name one of at_age_days, every_days, at (found: {found})")
+        return self
+
+
+class PopulationSection(Settings):
+    where: str = ""
+
+
+class FeaturesSection(Settings):
+    use: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    known_at_creation: tuple[str, ...] = ()
+    protected: tuple[str, ...] = PROTECTED
+    allow_protected: bool = False
+
+
+class LearnerSection(Settings):
+    preset: Literal["best"] = "best"
+    seed: int = 7
+
+
+class GatesSection(Settings):
+    """What a candidate must show before it becomes the champion.
+
+    min_conversions   distinct won leads in the training rows
+    min_validation    distinct won leads in the validation rows
+    margin            log loss by which a candidate may be worse than the champion's recipe, or the
+                      first champion than logistic regression
+    """
+
+    min_conversions: Annotated[int, Field(ge=1)] = 40
+    min_validation: Annotated[int, Field(ge=1)] = 10
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.005
+
+
+class ModelToml(Settings):
+    question: QuestionSection = QuestionSection()
+    snapshots: SnapshotsSection
+    population: PopulationSection = PopulationSection()
+    features: FeaturesSection = FeaturesSection()
+    learner: LearnerSection = LearnerSection()
+    gates: GatesSection = GatesSection()
+
+
+STEPS = ("ingest", "check", "build", "train", "score", "emit")
+
+
+class PipelineToml(Settings):
+    steps: tuple[Literal["ingest", "check", "build", "train", "score", "emit"], ...]
+
+
+Toml = TypeVar("Toml", bound=Settings)
+
+
+def load(path: Path, kind: type[Toml]) -> Toml:
+    """Read a TOML file into its settings. Raises ConfigError, one sentence per fault."""
+    try:
+        with path.open("rb") as handle:
+            values = tomllib.load(handle)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path.name} was looked for in {path.parent} and is not there.",
+            "Run the command in a project, or make one with `scoring init DIR`.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentences(path.name, kind, error))) from None
+
+
+def _sentences(file: str, kind: type[Settings], error: ValidationError) -> list[str]:
+    sentences = []
+    for fault in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in fault["loc"]) or "the file"
+        if fault["type"] == "extra_forbidden":
+            likely = nearest(str(fault["loc"][-1]), _keys(kind))
+            sentences.append(f"{file}: `{where}` is not a known key.{likely}")
+        elif fault["type"] == "missing":
+            sentences.append(f"{file}: `{where}` is missing.")
+        else:
+            what = fault["msg"].removeprefix("Value error, ")
+            got = type(fault["input"]).__name__
+            sentences.append(f"{file}: `{where}` {what[0].lower() + what[1:]} (got a {got}).")
+    return sentences
+
+
+def _keys(kind: type[BaseModel]) -> set[str]:
+    """Every key name that `kind` or a section of it knows."""
+    keys = set(kind.model_fields)
+    for field in kind.model_fields.values():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                keys |= _keys(part)
+    return keys

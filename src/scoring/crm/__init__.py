@@ -1,0 +1,1 @@
+"""Where scores are written to: one small port, and one file for each place that has it."""

@@ -1,0 +1,1 @@
+"""Writes what changed into the CRM, record by record accounted for."""

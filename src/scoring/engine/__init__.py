@@ -1,0 +1,1 @@
+"""DuckDB, and nothing else of it leaks out: connections, partitions, declarations as SQL."""

@@ -1,0 +1,189 @@
+"""One partition of leads → snapshots, labels and features → one Parquet file."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scoring.config import QuestionSection, SnapshotsSection
+from scoring.engine.attributes import attributes_sql
+from scoring.engine.connection import (
+    Connection,
+    columns_of,
+    copy_to_parquet,
+    identifier,
+    literal,
+)
+from scoring.engine.features import Landed, features_sql
+from scoring.engine.labels import labels_sql
+from scoring.engine.population import checked_where
+from scoring.engine.snapshots import (
+    activity_sql,
+    age_days,
+    candidates_sql,
+    decisions_sql,
+    moment,
+    open_sql,
+    silence_sql,
+)
+from scoring.engine.vocabulary import streams
+
+if TYPE_CHECKING:
+    from scoring.build.featureset import FeatureSet
+    from scoring.check.tables import Tables
+
+
+@dataclass(frozen=True)
+class LeadScope:
+    """Which leads to build: all of them, or a few (for `explain` and `audit`)."""
+
+    lead_ids: tuple[str, ...] | None = None
+
+    def condition(self) -> str:
+        if self.lead_ids is None:
+            return "true"
+        listed = ", ".join(literal(lead) for lead in self.lead_ids) or "NULL"
+        return f"lead_id IN ({listed})"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows a build makes.
+
+    until    training: the data's end, labels known by then. Scoring: as_of
+    since    scoring at timestamps of the lead: after this moment
+    rhythm   the midnights of `every_days`
+    labels   training rows: candidates of the question, with labels. Otherwise one row per lead
+             that is open as of `until`
+    """
+
+    question: QuestionSection
+    snapshots: SnapshotsSection
+    where: str
+    until: datetime
+    rhythm: tuple[datetime, ...]
+    labels: bool
+    landed: Landed
+    scope: LeadScope
+    since: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "question": self.question.model_dump(mode="json"),
+            "snapshots": self.snapshots.model_dump(mode="json"),
+            "where": self.where,
+            "until": self.until.isoformat(),
+            "since": self.since.isoformat() if self.since and self.snapshots.at else None,
+            "labels": self.labels,
+            "landed": self.landed.through,
+            "scope": self.scope.lead_ids,
+        }
+
+
+def write_partition(
+    connection: Connection,
+    tables: "Tables",
+    partition: int,
+    features: "FeatureSet",
+    rows: Rows,
+    path: Path,
+) -> int:
+    """Build the rows of one partition into `path`, ordered by lead and as_of; returns how many."""
+    _snapshots(connection, tables, partition, features, rows)
+    own_streams = streams(connection, tables, partition)
+    events = [c for c in features.columns if c.stream in {s.name for s in own_streams}]
+    connection.execute(
+        f"CREATE TEMP TABLE events AS {features_sql(events, own_streams, rows.landed)}"
+    )
+    labels = ", y.label, y.matured_at" if rows.labels else ""
+    made = []
+    for column in features.columns:
+        name = identifier(column.name)
+        if column.op == "attribute":
+            made.append(f"a.{identifier(column.of or '')} AS {name}")
+        elif column.op == "age":
+            made.append(f"{age_days('l.created_at')} AS {name}")
+        elif column.stream != "columns":
+            made.append(f"e.{name}")
+    ratios = "".join(
+        f", {identifier(c.inputs[0])} / nullif({identifier(c.inputs[1])}, 0)"
+        f" AS {identifier(c.name)}"
+        for c in features.columns
+        if c.op == "ratio"
+    )
+    query = f"""
+SELECT *{ratios} FROM (
+    SELECT l.lead_key, l.lead_id, s.as_of, s.root_key, l.group_id{labels}, {", ".join(made)}
+    FROM snapshots s
+    JOIN leads l ON l.lead_key = s.lead_key
+    JOIN attributes a ON a.snap_id = s.snap_id
+    JOIN events e ON e.snap_id = s.snap_id
+    {"JOIN labels y ON y.snap_id = s.snap_id" if rows.labels else ""}
+) ORDER BY lead_key, as_of"""
+    return copy_to_parquet(connection, query, path)
+
+
+def _snapshots(
+    connection: Connection,
+    tables: "Tables",
+    partition: int,
+    features: "FeatureSet",
+    rows: Rows,
+) -> None:
+    """Temporary tables `leads`, `snapshots`, `attributes` and, for training, `labels`."""
+    landed = rows.landed
+    interactions = tables.scan("interactions", partition)
+    changes = tables.scan("stage_changes", partition)
+
+    def make(name: str, query: str) -> None:
+        connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
+
+    there = f"first_landed <= TIMESTAMP {literal(landed.through)}" if landed.through else "true"
+    make(
+        "leads",
+        f"SELECT * FROM {tables.scan('leads', partition)}"
+        f" WHERE {there} AND {rows.scope.condition()}",
+    )
+    make("all_decisions", decisions_sql(tables.scan("outcomes"), landed))
+    make("decisions", "SELECT * FROM all_decisions WHERE lead_key IN (SELECT lead_key FROM leads)")
+    connection.execute(
+        "CREATE TEMP VIEW activity AS SELECT * FROM "
+        f"({activity_sql(interactions, changes, landed)})"
+        " WHERE lead_key IN (SELECT lead_key FROM leads)"
+    )
+    make("silence", silence_sql(rows.snapshots.close_after_days))
+    if rows.labels or rows.snapshots.at:
+        candidates = candidates_sql(rows.snapshots, until=rows.until, rhythm=list(rows.rhythm))
+    else:
+        candidates = f"SELECT lead_key, {moment(rows.until)} AS as_of FROM leads"
+    if rows.since and rows.snapshots.at:
+        candidates += f" AND as_of > {moment(rows.since)}"
+    decided = "decided_at" if rows.labels else "greatest(decided_at, known_at)"
+    make(
+        "snapshots",
+        "SELECT row_number() OVER (ORDER BY o.lead_key, o.as_of)::INTEGER AS snap_id,"
+        " o.lead_key, o.as_of, l.root_lead_key AS root_key"
+        f" FROM ({open_sql(candidates, decided=decided)}) o"
+        " JOIN leads l ON l.lead_key = o.lead_key",
+    )
+    if rows.labels:
+        make("labels", labels_sql(rows.question, data_end=rows.until))
+        connection.execute(
+            "DELETE FROM snapshots WHERE snap_id NOT IN (SELECT snap_id FROM labels)"
+        )
+    make(
+        "attributes",
+        attributes_sql(
+            features.attributes,
+            known_at_creation=features.known_at_creation,
+            tracked=features.tracked,
+            lead_changes=tables.scan("lead_changes", partition),
+            landed=landed,
+        ),
+    )
+    if rows.where:
+        where = checked_where(rows.where, columns_of(connection, "attributes"))
+        connection.execute(
+            "DELETE FROM snapshots WHERE snap_id NOT IN"
+            f" (SELECT snap_id FROM attributes WHERE ({where}))"
+        )

@@ -1,0 +1,124 @@
+"""A DuckDB connection with every setting that matters said once.
+
+DuckDB is compute over immutable Parquet here. The database lives in memory and spills to the
+store's `tmp/`, so there is no `.duckdb` file that anything depends on.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from scoring.errors import TryLater
+
+Connection = duckdb.DuckDBPyConnection
+EngineError = duckdb.Error
+ParserError = duckdb.ParserException
+BinderError = duckdb.BinderException
+
+DEFAULT_MEMORY = "2GB"
+
+
+@contextmanager
+def connect(
+    tmp: Path, *, time_zone: str = "UTC", threads: int | None = None
+) -> Iterator[Connection]:
+    """A connection that fetches nothing from the network and spills below `tmp`.
+
+    Naive timestamps are UTC; `time_zone` is what text without an offset is read in when it is
+    cast to TIMESTAMPTZ. The memory limit comes from SCORING_MEMORY_LIMIT (default 2GB).
+    """
+    spill = tmp / "duckdb"
+    spill.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": os.environ.get("SCORING_MEMORY_LIMIT", DEFAULT_MEMORY),
+        "temp_directory": str(spill),
+        "preserve_insertion_order": "true",
+        "threads": threads or os.cpu_count() or 1,
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET TimeZone = {literal(time_zone)}")
+        yield connection
+    except duckdb.OutOfMemoryException as error:
+        raise TryLater(
+            "The work did not fit into the engine's memory limit.",
+            "Set SCORING_MEMORY_LIMIT higher (for example 6GB) and run the same command again.",
+        ) from error
+    except duckdb.IOException as error:
+        if "No space left" in str(error) or "ENOSPC" in str(error):
+            raise TryLater(
+                "The disk is full; nothing was published and the previous state stands.",
+                "Free some space and run the same command again.",
+            ) from error
+        raise
+    finally:
+        connection.close()
+
+
+def identifier(name: str) -> str:
+    """A name quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A text quoted for SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def parquet(files: list[Path] | list[str]) -> str:
+    """`read_parquet([...])` over files, columns united by name."""
+    listed = ", ".join(literal(str(f)) for f in files)
+    return f"read_parquet([{listed}], union_by_name = true)"
+
+
+def columns_of(connection: Connection, relation: str) -> dict[str, str]:
+    """Column name → engine type of a table, view or subquery."""
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def scalar(connection: Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return None if row is None else row[0]
+
+
+def copy_to_parquet(
+    connection: Connection, query: str, path: Path, rows_per_group: int = 122_880
+) -> int:
+    """Write the rows of `query`, in its order, and return how many there were."""
+    result = connection.execute(
+        f"COPY ({query}) TO {literal(str(path))} "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows_per_group})"
+    ).fetchone()
+    return int(result[0]) if result else 0
+
+
+def function_names(connection: Connection, kind: str) -> frozenset[str]:
+    """The engine's own functions of one kind (`aggregate`, `scalar`, `table`), lower case."""
+    rows = connection.execute(
+        f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
+        f"WHERE function_type = {literal(kind)}"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+# What the values of a row, not the words of a query, can raise while it runs.
+ValueFault = (duckdb.DataError, duckdb.InvalidInputException)
+
+
+def move_view(connection: Connection, name: str, schema: str) -> None:
+    """Make a temporary view the view of the same name in a schema (given as SQL)."""
+    text = scalar(
+        connection,
+        f"SELECT sql FROM duckdb_views() WHERE temporary AND view_name = {literal(name)}",
+    )
+    query = text.split(" AS ", 1)[1].rstrip().rstrip(";")
+    connection.execute(f"CREATE VIEW {schema}.{identifier(name)} AS {query}")
+    connection.execute(f"DROP VIEW temp.{identifier(name)}")

@@ -1,0 +1,54 @@
+"""FUTURE: the only code that looks at what happened at or after as_of.
+
+Whoever wants to know where the future is read finds this module, and nothing else.
+"""
+
+from datetime import datetime
+
+from scoring.config import QuestionSection
+from scoring.engine.connection import literal
+from scoring.engine.snapshots import moment
+
+
+def labels_sql(question: QuestionSection, *, data_end: datetime) -> str:
+    """snap_id, label, matured_at of the snapshots whose label is known by `data_end`.
+
+    label        1 if the first outcome inside the window is the asked one, 0 if it is another or
+                 there is none
+    matured_at   when the label became known: the window's end, or the decision
+
+    `within_horizon`: the window is [as_of + gap, as_of + gap + horizon) and has to be over.
+    `at_decision`: the outcome that closes the lead; it has to be decided and recorded.
+    A snapshot whose first outcome in the window is censored has no label.
+    Reads `snapshots` (snap_id, root_key, as_of) and `all_decisions`: an absorbed lead carries the
+    outcome of the lead that survived.
+    """
+    asked = literal(question.outcome)
+    censored = ", ".join(literal(name) for name in question.censor) or "NULL"
+    if question.label == "at_decision":
+        return f"""
+WITH firsts AS (
+    SELECT s.snap_id,
+        arg_min(o.outcome, (o.decided_at, o.outcome)) AS outcome,
+        arg_min(greatest(o.decided_at, o.known_at), (o.decided_at, o.outcome)) AS matured_at
+    FROM snapshots s JOIN all_decisions o ON o.lead_key = s.root_key
+    WHERE o.decided_at >= s.as_of AND o.outcome <> 'recycled'
+    GROUP BY s.snap_id
+)
+SELECT snap_id, (outcome = {asked})::INTEGER AS label, matured_at FROM firsts
+WHERE outcome NOT IN ({censored}) IS NOT FALSE AND matured_at < {moment(data_end)}"""
+    gap, horizon = question.gap_days, question.horizon_days
+    return f"""
+WITH firsts AS (
+    SELECT s.snap_id, arg_min(o.outcome, (o.decided_at, o.outcome)) AS outcome
+    FROM snapshots s JOIN all_decisions o ON o.lead_key = s.root_key
+    WHERE o.decided_at >= s.as_of + INTERVAL {gap} DAY
+        AND o.decided_at < s.as_of + INTERVAL {gap + horizon} DAY
+        AND o.known_at < {moment(data_end)}
+    GROUP BY s.snap_id
+)
+SELECT s.snap_id, coalesce((f.outcome = {asked})::INTEGER, 0) AS label,
+    s.as_of + INTERVAL {gap + horizon} DAY AS matured_at
+FROM snapshots s LEFT JOIN firsts f ON f.snap_id = s.snap_id
+WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
+    AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""

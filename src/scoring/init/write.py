@@ -1,0 +1,284 @@
+"""Writing a new project: the template's files, with the proposal or the sample in them.
+
+Everything is written into a folder beside the target, which gets its name in the last step: a run
+that fails or is killed leaves no half-made project.
+"""
+
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from scoring.clock import stamp
+from scoring.config import ModelToml, ScoringToml, SourcesToml, load
+from scoring.errors import ConfigError, nearest
+from scoring.init.profile import Profile, profile
+from scoring.init.proposal import Proposal
+from scoring.init.propose import propose
+from scoring.init.report import InitReport, report_on
+from scoring.init.staging import SOURCE, sources_toml, staging_sql
+from scoring.store.publish import no_space_is_later
+
+TEMPLATE = ("scoring.toml", "features", "models", "pipelines", "notebooks")
+MODEL = Path("models") / "conversion" / "model.toml"
+GITIGNORE = ".scoring/\nout/\ndata/sample/\ndata/sample_truth/\n"
+SAMPLE_LEADS = 3_000
+
+Ask = Callable[[str, list[str]], list[str]]
+
+
+def init_from(
+    target: Path,
+    folder: Path,
+    *,
+    template: Path,
+    known_at_creation: tuple[str, ...] | None,
+    name: str | None,
+    time_zone: str | None,
+    ask: Ask | None,
+) -> InitReport:
+    """A new project in `target` over the CSV and Parquet files of `folder`.
+
+    template            the folder that holds the project template
+    known_at_creation   attributes that were there from the start, ("*",) for all; None: ask
+    name                of the project; None: the target folder's
+    time_zone           of timestamps without an offset; None: proposed
+    ask                 (question, options) → the chosen options; None where there is no terminal
+
+    Raises ConfigError, with nothing written, if the target is not empty, the folder has nothing
+    readable, or an attribute is not known.
+    """
+    _refuse_filled(target)
+    proposal = propose(profiles_of(folder), time_zone)
+    if not proposal.parts:
+        raise ConfigError(
+            f"No file in {folder} looks like one of the canonical tables.",
+            "Name the files after them (leads, interactions, outcomes), or see docs/init.md.",
+        )
+    declared = _declared(proposal.attributes(), known_at_creation, ask)
+    with _new_project(target, template) as draft:
+        _set_project(draft, name or target.resolve().name, proposal.time_zone)
+        _set_known(draft, declared)
+        _write_text(
+            draft / "data" / "sources.toml", sources_toml(proposal, _leads_to(target, folder))
+        )
+        staging = _write_staging(draft, proposal)
+        _check_settings(draft)
+    return report_on(proposal, target, str(folder), declared, staging)
+
+
+def init_sample(target: Path, *, template: Path, end: datetime, seed: int) -> InitReport:
+    """A new project in `target` over a simulated sales organisation whose history ends at `end`.
+
+    end: aware; seed: the same gives the same files. The truth stands in data/sample_truth, apart
+    from the tables. Raises ConfigError, with nothing written, if the target is not empty.
+    """
+    from scoring.simulate import simulate
+
+    _refuse_filled(target)
+    with _new_project(target, template) as draft:
+        sample = draft / "data" / "sample"
+        simulate(
+            sample,
+            leads=SAMPLE_LEADS,
+            end=end,
+            seed=seed,
+            truth_dir=draft / "data" / "sample_truth",
+        )
+        proposal = propose(profiles_of(sample), "UTC")
+        _set_project(draft, target.resolve().name, None)
+        _write_text(draft / "data" / "sources.toml", sources_toml(proposal, "data/sample"))
+        staging = _write_staging(draft, proposal)
+        declared = list(_check_settings(draft).features.known_at_creation)
+    source = f"a simulated sales organisation, seed {seed}, until {stamp(end)}"
+    return report_on(proposal, target, source, declared, staging)
+
+
+def profiles_of(folder: Path) -> list[Profile]:
+    """A sample of every table of a folder: CSV and Parquet files, and subfolders of such.
+
+    Files whose names differ by digits only, with the same columns, are one table.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise ConfigError(f"{folder} {what}.", "Name the folder that holds the CRM's tables.")
+    try:
+        entries = sorted(p for p in folder.iterdir() if not p.name.startswith((".", "~")))
+    except PermissionError:
+        raise ConfigError(f"{folder} cannot be read.", "Give this user the right to.") from None
+    found: list[Profile] = []
+    series: dict[str, list[Path]] = {}
+    for path in entries:
+        if path.is_dir():
+            inside = [p for p in sorted(path.iterdir()) if _is_table(p)]
+            if inside:
+                pattern = f"{path.name}/*{inside[0].suffix}"
+                same = [p for p in inside if p.suffix == inside[0].suffix]
+                found.append(_folder(same, pattern, path.name))
+        elif _is_table(path):
+            key = re.sub(r"[\d._-]+$", "", path.stem) + path.suffix
+            series.setdefault(key, []).append(path)
+    for key, paths in series.items():
+        found += _united(key, paths, folder)
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no CSV or Parquet file.",
+            "Export the CRM's tables into it as CSV or Parquet, a workbook sheet by sheet.",
+        )
+    return found
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet")
+
+
+def _folder(paths: list[Path], pattern: str, name: str) -> Profile:
+    """The files of a subfolder as one table; its first file's sample stands for all."""
+    first = profile(paths[0], pattern, name, len(paths))
+    if len(paths) == 1:
+        return first
+    rows = round(first.rows * sum(p.stat().st_size for p in paths) / paths[0].stat().st_size)
+    return replace(first, rows=rows, rows_exact=False, complete=False)
+
+
+def _united(key: str, paths: list[Path], folder: Path) -> Iterator[Profile]:
+    """One profile for files of the same columns whose glob matches nothing else."""
+    own = [profile(path, path.name, path.stem) for path in paths]
+    stem, suffix = Path(key).stem, Path(key).suffix
+    pattern = f"{stem}*{suffix}"
+    alike = len(own) > 1 and stem and all(list(p.columns) == list(own[0].columns) for p in own)
+    written = {(p.encoding, p.delimiter) for p in own}
+    if not alike or len(written) > 1 or set(folder.glob(pattern)) != set(paths):
+        yield from own
+        return
+    # The newest file's sample stands for all; the rows are those of all files.
+    yield replace(
+        own[-1],
+        pattern=pattern,
+        stem=stem,
+        files=len(own),
+        rows=sum(p.rows for p in own),
+        rows_exact=all(p.rows_exact for p in own),
+        complete=False,
+    )
+
+
+def _refuse_filled(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(
+            f"{target} is not empty.", "Name a folder that does not exist yet, or an empty one."
+        )
+
+
+@contextmanager
+def _new_project(target: Path, template: Path) -> Iterator[Path]:
+    target = target.resolve()
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+    except OSError as error:
+        raise ConfigError(
+            f"{target.parent} cannot be written to: {error.strerror}.", "Choose another folder."
+        ) from None
+    try:
+        with no_space_is_later():
+            _copy_template(template, draft)
+            yield draft
+        if target.exists():
+            target.rmdir()  # it was found empty; filled in the meantime, this refuses
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _copy_template(template: Path, draft: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
+    for name in TEMPLATE:
+        path = template / name
+        if path.is_dir():
+            shutil.copytree(path, draft / name, ignore=ignore)
+        elif path.exists():
+            shutil.copy2(path, draft / name)
+    (draft / "data" / "staging").mkdir(parents=True)
+    _write_text(draft / ".gitignore", GITIGNORE)
+
+
+def _set_project(draft: Path, name: str, time_zone: str | None) -> None:
+    plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:63] or "leads"
+    _set_line(draft / "scoring.toml", "name", json.dumps(plain))
+    if time_zone is not None:
+        _set_line(draft / "scoring.toml", "time_zone", json.dumps(time_zone))
+
+
+def _set_known(draft: Path, declared: list[str]) -> None:
+    _set_line(draft / MODEL, "known_at_creation", json.dumps(declared, ensure_ascii=False))
+
+
+def _set_line(path: Path, key: str, value: str) -> None:
+    """Replace the value of one key of a TOML file and keep everything else, comments too."""
+    text = path.read_text(encoding="utf-8")
+    pattern = rf"(?m)^({key}\s*=\s*)(\[[^\]]*\]|\"[^\"\n]*\")"
+    changed, count = re.subn(pattern, lambda found: found[1] + value, text, count=1)
+    if not count:
+        raise ConfigError(f"The template's {path.name} has no line `{key} = …`.")
+    _write_text(path, changed)
+
+
+def _declared(attributes: list[str], said: tuple[str, ...] | None, ask: Ask | None) -> list[str]:
+    """The attributes declared known at creation: as the option says, else as the person answers."""
+    if said is None:
+        if ask is None or not attributes:
+            return []
+        question = (
+            "Which of these were filled when the lead was created, and never after? Only what was "
+            "there from the start may be used as it stands now."
+        )
+        said = tuple(ask(question, attributes))
+    if "*" in said:
+        return ["*"]
+    for name in said:
+        if name not in attributes:
+            raise ConfigError(
+                f'"{name}" of --known-at-creation is not an attribute of leads.'
+                f"{nearest(name, attributes)}",
+                f"The attributes are {', '.join(attributes) or 'none'}.",
+            )
+    return list(dict.fromkeys(said))
+
+
+def _leads_to(target: Path, folder: Path) -> str:
+    """The folder as seen from the project: relative where both stand side by side."""
+    home, tables = target.resolve(), folder.resolve()
+    if tables.is_relative_to(home.parent):
+        return Path(os.path.relpath(tables, home)).as_posix()
+    return tables.as_posix()
+
+
+def _write_staging(draft: Path, proposal: Proposal) -> dict[str, str]:
+    written = {}
+    for table, parts in proposal.parts.items():
+        sql = staging_sql(table, parts, proposal.readings)
+        if sql is not None:
+            path = Path("data") / "staging" / SOURCE / f"{table}.sql"
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            _write_text(draft / path, sql)
+            written[table] = path.as_posix()
+    return written
+
+
+def _check_settings(draft: Path) -> ModelToml:
+    """Every file that was written loads; otherwise the project does not appear."""
+    load(draft / "scoring.toml", ScoringToml)
+    load(draft / "data" / "sources.toml", SourcesToml)
+    return load(draft / MODEL, ModelToml)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,249 @@
+"""A column and its value → the sentence that a seller reads.
+
+The words are the declaration's own (`.says`), translated; numbers, shares and days are written
+as the language writes them. A sentence is said only if it is true and complete: what is missing
+is not said, a placeholder without a value silences the column, and nothing that grows by itself
+every night (the days since something) is shown as a number, only as its date.
+"""
+
+import string
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from gettext import NullTranslations
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from scoring import words
+from scoring.build.columns import Column
+
+LINE_LENGTH = 90
+MARKS = {1: "+ ", -1: "– "}
+TEXT_LENGTH = LINE_LENGTH - 2
+# A name and the number behind it stand within the first 40 characters of a line.
+NAME_LENGTH = 25
+VALUE_LENGTH = 40
+DATE_OPS = ("first_on", "last_on", "age")
+# Beyond it no calendar helps: about five centuries.
+MOST_DAYS = 200_000
+EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
+_KEPT_SPACES = "\u00a0\u202f"
+
+
+class Sentences:
+    """The sentences of a set of columns in one language. Said once, remembered."""
+
+    def __init__(
+        self, columns: Iterable[Column], language: str, zone: ZoneInfo, texts: NullTranslations
+    ) -> None:
+        self._speakers = {c.name: _Speaker(c, language, zone, texts) for c in columns}
+
+    def sayable(self, column: str, values: pd.Series) -> np.ndarray:
+        """(n,) bool: where the value can be said truthfully."""
+        return self._speakers[column].shown(values, None)[1]
+
+    def say(
+        self, column: str, values: pd.Series, as_of: pd.Series
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sentences and facts of sayable values, both (n,) of str.
+
+        values   one for each lead; as_of: of the same leads, datetime64[us, UTC]
+
+        A fact is the column's name and what is shown of its value, free of language and wording:
+        the same facts mean that nothing new is to be said.
+        """
+        return self._speakers[column].say(values, as_of)
+
+
+class _Speaker:
+    """One column's sentence."""
+
+    def __init__(
+        self, column: Column, language: str, zone: ZoneInfo, texts: NullTranslations
+    ) -> None:
+        self.column, self.language, self.zone, self.texts = column, language, zone, texts
+        self.constants = {}
+        if column.label:
+            self.constants["name"] = cut(clean(column.label), NAME_LENGTH)
+        if column.days:
+            self.constants["days"] = words.number(column.days, language)
+        self.can = frozenset(self.constants) | self._own_placeholders()
+        forms = [parsed(column.singular), parsed(column.plural)]
+        self.fields = frozenset().union(*(f.fields for f in forms if f))
+        self.speaks = all(f is not None and f.fields <= self.can for f in forms)
+        self.said: dict[Any, tuple[str, str]] = {}
+
+    def _own_placeholders(self) -> frozenset[str]:
+        if self.column.kind == "category":
+            return frozenset({"value"})
+        if self.column.op in DATE_OPS:
+            return frozenset({"date"})
+        return frozenset({"n", "value", "share"})
+
+    def shown(self, values: pd.Series, as_of: pd.Series | None) -> tuple[np.ndarray, np.ndarray]:
+        """What is shown of each value (days since 1970 for a date), and whether it can be said.
+
+        Without as_of only the second is meant.
+        """
+        if not self.speaks:
+            return np.empty(len(values)), np.zeros(len(values), dtype=bool)
+        if self.column.kind == "category":
+            return self._texts(values)
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        if self.column.op in DATE_OPS:
+            sayable = (numbers >= 0) & (numbers < MOST_DAYS)
+            return (numbers if as_of is None else self._days(numbers, as_of)), sayable
+        sayable = np.isfinite(numbers)
+        if self.column.op == "trend":
+            sayable &= numbers != 0
+        elif not self.fields & {"n", "value", "share"}:
+            sayable &= numbers > 0  # "visited the price page" is not true of 0 visits
+        return (numbers if as_of is None else self._rounded(numbers)), sayable
+
+    def _texts(self, values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        codes, levels = pd.factorize(values.astype(object))
+        known = [cut(clean(str(level)), VALUE_LENGTH) for level in levels]
+        shown = np.array([*known, ""], dtype=object)[codes]  # missing has code -1: the last one
+        return shown, shown != ""
+
+    def _days(self, age: np.ndarray, as_of: pd.Series) -> np.ndarray:
+        at = as_of - pd.to_timedelta(np.rint(age * _DAY_US).astype(np.int64), unit="us")
+        local = at.dt.tz_convert(self.zone).dt.tz_localize(None)
+        return (local.dt.normalize() - pd.Timestamp(EPOCH)).dt.days.to_numpy()
+
+    def _rounded(self, numbers: np.ndarray) -> np.ndarray:
+        if self.column.op == "trend" and not self.fields & {"n", "value", "share"}:
+            return np.sign(numbers)
+        if "value" in self.fields:
+            return significant(numbers)
+        if "share" in self.fields:
+            return np.rint(100 * numbers) / 100 + 0.0
+        return np.rint(numbers) + 0.0  # no negative zero
+
+    def say(self, values: pd.Series, as_of: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        shown, _ = self.shown(values, as_of)
+        codes, levels = pd.factorize(shown)
+        for level in levels:
+            if level not in self.said:
+                self.said[level] = self._sentence(level), self._fact(level)
+        pairs = np.empty((len(levels), 2), dtype=object)
+        pairs[:] = [self.said[level] for level in levels] or pairs
+        return pairs[codes, 0], pairs[codes, 1]
+
+    def _fact(self, shown: Any) -> str:
+        if self.column.kind == "category":
+            return f"{self.column.name}={shown}"
+        if self.column.op in DATE_OPS:
+            return f"{self.column.name}={EPOCH + timedelta(days=int(shown))}"
+        return f"{self.column.name}={float(shown)!r}"
+
+    def _sentence(self, shown: Any) -> str:
+        first, count = self._number_of(shown)
+        translated = self._translated(first, count)
+        form = parsed(translated)
+        if form is None or not form.fields <= self.can:  # a damaged translation
+            form = parsed(self.column.singular if first else self.column.plural)
+        assert form is not None  # `speaks`
+        values = {f: self.constants.get(f) or self._value(f, shown) for f in form.fields}
+        return cut(form.fill(values), TEXT_LENGTH)
+
+    def _value(self, field: str, shown: Any) -> str:
+        if self.column.kind == "category":
+            return str(shown)
+        if field == "date":
+            return words.date(EPOCH + timedelta(days=int(shown)), self.language)
+        if field == "share":
+            return words.percent(float(shown), self.language)
+        whole = field == "n" or shown == np.rint(shown)
+        return words.number(round(shown) if whole else float(shown), self.language)
+
+    def _number_of(self, shown: Any) -> tuple[bool, int]:
+        """Does the English singular fit, and the whole number that governs the plural.
+
+        A fraction takes the form of 2: plural in English, Finnish and Estonian, and the genitive
+        singular that Russian wants behind one (1,5 раза).
+        """
+        if self.column.op == "trend":
+            return shown > 0, 1
+        if self.column.kind == "category" or self.column.op in DATE_OPS:
+            return True, 1
+        if "value" not in self.fields and "share" in self.fields:
+            count = round(100 * abs(shown))
+        elif "n" not in self.fields and shown != np.rint(shown):
+            count = 2
+        else:
+            count = round(abs(shown))
+        return count == 1, count
+
+    def _translated(self, first: bool, count: int) -> str:
+        singular, plural = self.column.singular, self.column.plural
+        if self.column.op == "trend":  # two sentences, not two forms of one
+            return self.texts.gettext(singular if first else plural)
+        if singular == plural:
+            return self.texts.gettext(singular)
+        return self.texts.ngettext(singular, plural, count)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A sentence with placeholders: pairs of literal text and the placeholder behind it."""
+
+    parts: tuple[tuple[str, str | None], ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset(field for _, field in self.parts if field is not None)
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        return "".join(text + (values[f] if f is not None else "") for text, f in self.parts)
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> Form | None:
+    """None for an empty text, and for braces that do not match. Made one line of plain text."""
+    try:
+        found = string.Formatter().parse(clean(text))
+        parts = tuple((literal, field) for literal, field, _, _ in found)
+    except ValueError:
+        return None
+    return Form(parts) if parts else None
+
+
+def significant(numbers: np.ndarray) -> np.ndarray:
+    """Three significant digits, at most four decimals, whole digits always kept."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decimals = np.clip(2 - np.floor(np.log10(np.abs(numbers))), 0, 4)
+    result = np.rint(numbers)
+    for places in (1, 2, 3, 4):
+        chosen = decimals == places
+        result[chosen] = np.round(numbers[chosen], places)
+    return result + 0.0
+
+
+def clean(text: str) -> str:
+    """One line of visible characters; no-break spaces stay."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
+    visible = "".join(
+        " " if c.isspace() and c not in _KEPT_SPACES else c
+        for c in text
+        if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    return " ".join(part for part in visible.split(" ") if part)
+
+
+def cut(text: str, length: int) -> str:
+    """At most `length` characters, cut at a word, with an ellipsis where something is gone."""
+    if len(text) <= length:
+        return text
+    head = text[: length - 1]
+    if text[length - 1] != " ":
+        word = head.rfind(" ")
+        head = head[:word] if word >= length // 2 else head
+    return head.rstrip(" ,;:") + "…"

@@ -1,0 +1,85 @@
+"""Rolling-origin evaluation: how the recipe would have done, had it been in use."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from scoring.build.run import build_training
+from scoring.errors import NoUsableModel
+from scoring.project import Project
+from scoring.train.metrics import measures
+from scoring.train.recipe import baseline_probabilities, fit
+from scoring.train.splits import as_naive, newest_share, rolling_origins
+
+TESTED_SHARE = 0.3  # of the rows, the newest, unless --test-from says otherwise
+
+
+def backtest(
+    project: Project,
+    question: str,
+    as_of: datetime,
+    *,
+    test_from: datetime | None = None,
+    origins: int = 3,
+) -> dict[str, Any]:
+    """Refit before each of `origins` consecutive blocks of the rows from `test_from` on.
+
+    Returns the measures pooled over all tested rows, per origin, and of the baselines on the same
+    rows; `hand_rule` and `naive_bayes` are None: they are not tested. Raises NoUsableModel where
+    no origin has both outcomes before it.
+    """
+    model = project.model(question)
+    built = build_training(project, question, as_of)
+    rows = built.frame()
+    if not len(rows):
+        raise NoUsableModel(
+            "There are no labelled rows: no lead has a label that was known by the data's end.",
+            "`scoring doctor` says what is missing.",
+        )
+    start = as_naive(test_from) if test_from else newest_share(rows, TESTED_SHARE)
+    splits = rolling_origins(rows, start, origins)
+    if not splits:
+        raise NoUsableModel(
+            f"No row can be tested from {start.date()} on: there are {len(rows)} labelled rows, "
+            f"from {rows['as_of'].min().date()} to {rows['as_of'].max().date()}, and what lies "
+            "before must hold both outcomes.",
+            "Choose another --test-from.",
+        )
+    seed = model.learner.seed
+    label = rows["label"].to_numpy()
+    tested: list[np.ndarray] = []
+    said: dict[str, list[np.ndarray]] = {"model": [], "prevalence": [], "logistic": []}
+    per_origin = []
+    for split in splits:
+        train, test = rows.iloc[split.train], rows.iloc[split.test]
+        fitted = fit(train, built.features, model.learner)
+        probability = fitted.probability(test)
+        said["model"].append(probability)
+        for name, values in baseline_probabilities(train, test, fitted.names).items():
+            said[name].append(values)
+        tested.append(split.test)
+        per_origin.append(
+            {
+                "from": split.start.isoformat(),
+                "to": split.end.isoformat(),
+                "trained_on": len(train),
+                "features": len(fitted.names),
+                **measures(label[split.test], probability, seed=seed),
+            }
+        )
+    y = label[np.concatenate(tested)]
+    pooled = {name: measures(y, np.concatenate(p), seed=seed) for name, p in said.items()}
+    within_horizon = model.question.label == "within_horizon"
+    return {
+        "question": question,
+        "horizon_days": model.question.horizon_days if within_horizon else None,
+        "pooled": pooled["model"],
+        "origins": per_origin,
+        "baselines": {
+            "prevalence": pooled["prevalence"],
+            "hand_rule": None,
+            "naive_bayes": None,
+            "logistic": pooled["logistic"],
+        },
+    }

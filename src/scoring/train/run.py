@@ -1,0 +1,290 @@
+"""Train a candidate: validate on later rows, refit on everything, log, register, maybe promote."""
+
+import hashlib
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scoring.build.featureset import FeatureSet
+from scoring.build.run import Built, build_scoring, build_training
+from scoring.config import ModelToml
+from scoring.errors import NoUsableModel
+from scoring.project import Project
+from scoring.store.publish import new_folder
+from scoring.train import artefact, tracking
+from scoring.train.artefact import Artefact
+from scoring.train.gates import Decision, decide
+from scoring.train.metrics import measures
+from scoring.train.plots import validation_figures
+from scoring.train.recipe import Fitted, baseline_probabilities, fit
+from scoring.train.splits import Split, as_naive, conversions, validation_split
+
+log = logging.getLogger(__name__)
+
+SMALLEST_REFERENCE = 200
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to; `baselines` are measures on the same validation rows."""
+
+    validation: dict[str, Any]
+    baselines: dict[str, dict[str, Any]]
+    candidate: str
+    champion: str | None
+    decision: Decision
+    rows: int
+    conversions: int
+    features: int
+    left_out: dict[str, str]
+    validated: tuple[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "validation": self.validation,
+            "baselines": self.baselines,
+            "validated_from": self.validated[0],
+            "validated_to": self.validated[1],
+            "leaks": None,  # not tested
+            "candidate": self.candidate,
+            "champion": self.champion,
+            "promoted": self.decision.promoted,
+            "why": self.decision.why,
+            "rows": self.rows,
+            "conversions": self.conversions,
+            "features": self.features,
+            "left_out": self.left_out,
+        }
+
+
+def train(project: Project, question: str, as_of: datetime) -> Trained:
+    """One training run. The champion changes only if the gates let the candidate through.
+
+    Raises NoUsableModel (exit 7) where there is too little to learn from; the champion stays.
+    """
+    settings = project.model(question)
+    built = build_training(project, question, as_of)
+    rows = built.frame()
+    _enough(rows, settings)
+    split = validation_split(
+        rows,
+        min_conversions=settings.gates.min_conversions,
+        min_validation=settings.gates.min_validation,
+    )
+    early, late = rows.iloc[split.train], rows.iloc[split.test]
+    log.info("validating on %d rows from %s on", len(late), split.start.date())
+    trial = fit(early, built.features, settings.learner)
+    y = late["label"].to_numpy()
+    probability = trial.probability(late)
+    others = baseline_probabilities(early, late, trial.names)
+    seed = settings.learner.seed
+    validation = measures(y, probability, seed=seed)
+    baselines = {name: measures(y, p, seed=seed) for name, p in others.items()}
+
+    incumbent = _incumbent(project, question, settings, built, split, rows, as_of)
+    if incumbent is not None:
+        others["champion"] = incumbent
+    decision = decide(
+        y,
+        probability,
+        others,
+        late["group_id"].to_numpy(),
+        margin=settings.gates.margin,
+        seed=seed,
+    )
+    log.info("fitting on all %d labelled rows", len(rows))
+    final = fit(rows, built.features, settings.learner)
+    kept = built.features.keep(final.names)
+    facts = _facts(rows, built, split, validation, baselines, as_of)
+    reference = _reference(project, question, settings, kept, final, as_of, probability)
+    made = Artefact(final.model, settings, kept, final.names, reference, facts)
+    registered = _publish(project, question, made, (y, probability), as_of, decision)
+    if decision.promoted:
+        tracking.set_champion(project, question, registered.version)
+    standing = tracking.registered(project, question, tracking.CHAMPION)
+    return Trained(
+        validation=validation,
+        baselines=baselines,
+        candidate=registered.version,
+        champion=standing.version if standing else None,
+        decision=decision,
+        rows=len(rows),
+        conversions=conversions(rows),
+        features=len(final.names),
+        left_out=dict(built.features.left_out),
+        validated=(split.start.isoformat(), split.end.isoformat()),
+    )
+
+
+def _enough(rows: pd.DataFrame, settings: ModelToml) -> None:
+    """Refuse what cannot be learned from, saying what was found."""
+    needed = settings.gates.min_conversions
+    found = conversions(rows) if len(rows) else 0
+    leads = rows["root_key"].nunique() if len(rows) else 0
+    if found < needed or found == leads:
+        what = "every lead converted" if leads and found == leads else f"{found} of them converted"
+        raise NoUsableModel(
+            f"Not enough to train on: {leads} leads with a known label, {what}; "
+            f"at least {needed} conversions and as many leads without one are needed.",
+            "`scoring doctor` says how far the history reaches; the present champion goes on.",
+        )
+
+
+def _incumbent(
+    project: Project,
+    question: str,
+    settings: ModelToml,
+    built: Built,
+    split: Split,
+    rows: pd.DataFrame,
+    as_of: datetime,
+) -> np.ndarray | None:
+    """The champion's recipe, refitted at the same origin, on the same later rows.
+
+    None where there is no champion, or where its recipe is the candidate's: newer data alone is
+    no other recipe. A champion of another question (label, snapshots, population) cannot be
+    compared, and the candidate stands for itself.
+    """
+    if tracking.registered(project, question, tracking.CHAMPION) is None:
+        return None
+    _, champion = tracking.champion(project, question)
+    asked = (settings.question, settings.snapshots, settings.population)
+    before = champion.settings
+    if (before.question, before.snapshots, before.population) != asked:
+        log.warning("the question has changed: the champion's recipe cannot be compared")
+        return None
+    if _recipe(champion.features, before) == _recipe(built.features.keep(champion.names), settings):
+        return None
+    theirs = build_training(project, question, as_of, features=champion.features).frame()
+    keys = ["lead_id", "as_of"]
+    if not theirs[keys].equals(rows[keys]):
+        log.warning("the champion's features give other rows: its recipe cannot be compared")
+        return None
+    fitted = fit(theirs.iloc[split.train], champion.features, before.learner)
+    return fitted.probability(theirs.iloc[split.test])
+
+
+def _recipe(features: FeatureSet, settings: ModelToml) -> str:
+    columns = sorted(json.dumps(c.to_json(), sort_keys=True) for c in features.columns)
+    return json.dumps([columns, settings.learner.model_dump(mode="json")])
+
+
+def _reference(
+    project: Project,
+    question: str,
+    settings: ModelToml,
+    features: FeatureSet,
+    fitted: Fitted,
+    as_of: datetime,
+    validated: np.ndarray,
+) -> np.ndarray:
+    """Quantiles of tonight's open leads; of the validation rows where those are too few."""
+    tonight = build_scoring(project, question, settings, features, as_of)
+    if tonight.rows >= SMALLEST_REFERENCE:
+        return artefact.quantiles(fitted.probability(tonight.frame()))
+    return artefact.quantiles(validated)
+
+
+def _facts(
+    rows: pd.DataFrame,
+    built: Built,
+    split: Split,
+    validation: dict[str, Any],
+    baselines: dict[str, dict[str, Any]],
+    as_of: datetime,
+) -> dict[str, Any]:
+    """What the model was made of; no row of data and no name of a lead."""
+    digest = hashlib.sha256(
+        pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()
+    ).hexdigest()
+    return {
+        "as_of": as_of.isoformat(),
+        "tables": built.tables_version,
+        "data_fingerprint": digest,
+        "rows": len(rows),
+        "leads": int(rows["root_key"].nunique()),
+        "conversions": conversions(rows),
+        "first_as_of": rows["as_of"].min().isoformat(),
+        "last_as_of": rows["as_of"].max().isoformat(),
+        "validated_from": split.start.isoformat(),
+        "validated_to": split.end.isoformat(),
+        "validation": validation,
+        "baselines": baselines,
+        "left_out": dict(built.features.left_out),
+        "engine": version("lead-scoring"),
+    }
+
+
+@contextmanager
+def _draft(project: Project) -> Iterator[Path]:
+    folder = project.tmp / f"model-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(
+    project: Project,
+    question: str,
+    made: Artefact,
+    validated: tuple[np.ndarray, np.ndarray],
+    as_of: datetime,
+    decision: Decision,
+) -> tracking.Registered:
+    """The files into the store, the run and the version into MLflow."""
+    with _draft(project) as folder:
+        mark = artefact.write(made, folder)
+        final = tracking.models_folder(project, question) / mark[:20]
+        with new_folder(final, project.tmp) as draft:
+            for file in folder.iterdir():
+                shutil.copyfile(file, draft / file.name)
+    kinds = {c.name: c.kind for c in made.features.columns}
+    facts = made.facts
+    metrics = {
+        key: float(value)
+        for prefix, table in (
+            ("validation", facts["validation"]),
+            *((f"baseline_{name}", m) for name, m in facts["baselines"].items()),
+        )
+        for key, value in ((f"{prefix}_{k}", v) for k, v in table.items())
+        if value is not None
+    }
+    settings = made.settings
+    params = {
+        "as_of": facts["as_of"],
+        "data_fingerprint": facts["data_fingerprint"],
+        "tables": facts["tables"],
+        "rows": facts["rows"],
+        "leads": facts["leads"],
+        "conversions": facts["conversions"],
+        "features": len(made.names),
+        **{f"question_{k}": v for k, v in settings.question.model_dump(mode="json").items()},
+        **{f"learner_{k}": v for k, v in settings.learner.model_dump(mode="json").items()},
+    }
+    return tracking.register(
+        project,
+        question,
+        final,
+        run_name=f"{question} {as_naive(as_of).date()}",
+        params=params,
+        metrics=metrics,
+        figures=validation_figures(*validated),
+        texts={
+            "features.json": made.features.to_json(),
+            "decision.json": {"promoted": decision.promoted, "why": decision.why},
+        },
+        columns={name: kinds[name] for name in made.names},
+    )

@@ -1,0 +1,90 @@
+"""Splits by time: a model is tested on rows that are later than everything it learned from.
+
+A training row is in only if its label was known (`matured_at`) when testing began: the label's
+window is purged, so no training label looks into the test period.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from scoring.errors import NoUsableModel
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of training and test rows; `start` and `end` bound the tested as_of."""
+
+    train: np.ndarray
+    test: np.ndarray
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+
+def conversions(rows: pd.DataFrame) -> int:
+    """Distinct leads that converted; leads merged into one count once."""
+    return int(rows.loc[rows["label"] == 1, "root_key"].nunique())
+
+
+def rolling_origins(rows: pd.DataFrame, test_from: pd.Timestamp, origins: int) -> list[Split]:
+    """Cut the rows with as_of >= `test_from` into consecutive blocks, refitted before each.
+
+    Blocks hold about equally many rows; rows of one as_of stay together, so there may be fewer
+    blocks than asked for. A block whose training rows hold a single class is left out.
+    """
+    as_of = rows["as_of"].to_numpy()
+    tested = np.sort(as_of[as_of >= test_from.to_datetime64()])
+    if not len(tested):
+        return []
+    starts = sorted({tested[len(tested) * k // origins] for k in range(origins)})
+    starts[0] = max(starts[0], test_from.to_datetime64())
+    ends = [*starts[1:], tested[-1] + np.timedelta64(1, "us")]
+    matured = rows["matured_at"].to_numpy()
+    label = rows["label"].to_numpy()
+    splits = []
+    for start, end in zip(starts, ends, strict=True):
+        train = np.flatnonzero(matured <= start)
+        test = np.flatnonzero((as_of >= start) & (as_of < end))
+        if len(np.unique(label[train])) == 2 and len(test):
+            splits.append(Split(train, test, pd.Timestamp(start), pd.Timestamp(end)))
+    return splits
+
+
+def newest_share(rows: pd.DataFrame, share: float) -> pd.Timestamp:
+    """The as_of from which on about `share` of the rows lie."""
+    ordered = np.sort(rows["as_of"].to_numpy())
+    return pd.Timestamp(ordered[int(len(ordered) * (1 - share))])
+
+
+def validation_split(rows: pd.DataFrame, *, min_conversions: int, min_validation: int) -> Split:
+    """One split for `train`: the newest rows test, as few as carry the measures.
+
+    The newest quarter of the rows is tried first, then more, until the test rows hold
+    `min_validation` conversions; the training rows must hold `min_conversions` of them.
+    Raises NoUsableModel, saying what was found and what is needed.
+    """
+    found = conversions(rows)
+    best = (0, 0)
+    for share in (0.25, 0.33, 0.4, 0.5, 0.6):
+        splits = rolling_origins(rows, newest_share(rows, share), 1)
+        if not splits:
+            continue
+        split = splits[0]
+        have = conversions(rows.iloc[split.train]), conversions(rows.iloc[split.test])
+        best = max(best, have)
+        if have[0] >= min_conversions and have[1] >= min_validation:
+            return split
+    raise NoUsableModel(
+        f"Not enough conversions to train on: found {found} converted leads with a known label; "
+        f"a time split left at most {best[0]} to learn from and {best[1]} to test on, and it needs "
+        f"{min_conversions} and {min_validation}.",
+        "Wait for more closed leads, load more history, or choose a shorter horizon; "
+        "the present champion goes on scoring.",
+    )
+
+
+def as_naive(moment: datetime) -> pd.Timestamp:
+    """An aware moment as the naive UTC timestamp that rows carry."""
+    return pd.Timestamp(moment).tz_convert("UTC").tz_localize(None)

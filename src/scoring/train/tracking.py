@@ -1,0 +1,228 @@
+"""MLflow: runs, the registered model `<project>-<question>`, and its aliases.
+
+The default is SQLite in the store; MLFLOW_TRACKING_URI or `[tracking] uri` name any server. The
+first start of a fresh SQLite store must not happen twice at once: every command that gets here for
+writing holds the project's lock. Numbers and names are logged, never a row of data.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scoring.errors import ConfigError, NoUsableModel, TryLater
+from scoring.project import Project
+from scoring.train.artefact import Artefact, fingerprint, read
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+TAG = "lead_scoring.fingerprint"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry and the fingerprint of its files."""
+
+    version: str
+    fingerprint: str
+    run_id: str
+
+
+def uri(project: Project) -> str:
+    """Where MLflow keeps this project's runs."""
+    said = os.environ.get("MLFLOW_TRACKING_URI") or project.settings.tracking.uri
+    return said or f"sqlite:///{project.store / 'mlflow.db'}"
+
+
+def is_local(project: Project) -> bool:
+    return uri(project).startswith("sqlite:") and str(project.store) in uri(project)
+
+
+def model_name(project: Project, question: str) -> str:
+    return f"{project.settings.project.name}-{question}"
+
+
+@contextmanager
+def _mlflow(project: Project) -> "Iterator[MlflowClient]":
+    """A client, quiet and without telemetry. Its own faults become ours."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(uri(project))
+    mlflow.set_registry_uri(uri(project))
+    try:
+        yield mlflow.MlflowClient()
+    except MlflowException as error:
+        what = str(error).splitlines()[0][:200]
+        raise TryLater(
+            f"MLflow did not answer as it should: {what}",
+            "Check MLFLOW_TRACKING_URI and `[tracking] uri` in scoring.toml, then run again.",
+        ) from error
+
+
+def registered(project: Project, question: str, alias: str) -> Registered | None:
+    """The version that `alias` points to, or None."""
+    if is_local(project) and not (project.store / "mlflow.db").exists():
+        return None
+    from mlflow.exceptions import MlflowException, RestException
+
+    with _mlflow(project) as client:
+        try:
+            found = client.get_model_version_by_alias(model_name(project, question), alias)
+        except (MlflowException, RestException) as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+        return Registered(str(found.version), found.tags.get(TAG, ""), found.run_id or "")
+
+
+def champion(project: Project, question: str) -> tuple[Registered, Artefact]:
+    """The model that scores. Raises NoUsableModel where there is none or its files are damaged."""
+    found = registered(project, question, CHAMPION)
+    if found is None:
+        raise NoUsableModel(
+            f'There is no champion for the question "{question}" yet.',
+            "Train one: `scoring run retrain`; a candidate that fails its gates does not count.",
+        )
+    folder = models_folder(project, question) / found.fingerprint[:20]
+    if not folder.exists():
+        _download(project, question, found, folder)
+    return found, read(folder, found.fingerprint)
+
+
+def models_folder(project: Project, question: str) -> Path:
+    return project.store / "models" / question
+
+
+def _download(project: Project, question: str, found: Registered, folder: Path) -> None:
+    """Fetch a version's files from the registry; the store keeps them for the next night."""
+    import mlflow.artifacts
+
+    from scoring.store.publish import new_folder
+
+    with _mlflow(project), new_folder(folder, project.tmp) as draft:
+        source = f"models:/{model_name(project, question)}/{found.version}"
+        got = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(draft / "mlflow")))
+        for file in (got / "payload").iterdir():
+            file.rename(draft / file.name)
+        import shutil
+
+        shutil.rmtree(draft / "mlflow")
+        if fingerprint(draft) != found.fingerprint:
+            raise NoUsableModel(
+                f"The files of version {found.version} do not match the hash in the registry.",
+                "They were damaged or replaced: train again.",
+            )
+
+
+def register(
+    project: Project,
+    question: str,
+    folder: Path,
+    *,
+    run_name: str,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    figures: "Mapping[str, Figure]",
+    texts: Mapping[str, Any],
+    columns: Mapping[str, str],
+) -> Registered:
+    """Log a run with the files in `folder` and register it under the alias `candidate`.
+
+    columns   the model's input columns → `number` or `category`, for the signature
+    texts     file name → JSON value
+    """
+    if is_local(project):
+        project.store.mkdir(parents=True, exist_ok=True)
+    with _mlflow(project) as client:
+        import mlflow
+        from mlflow.models import Model, ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        from scoring.train import flavor
+
+        name = model_name(project, question)
+        experiment = _experiment(project, client, name)
+        _close_orphans(client, experiment)
+        signature = ModelSignature(
+            inputs=Schema(
+                [
+                    ColSpec("string" if kind == "category" else "double", column, required=False)
+                    for column, kind in columns.items()
+                ]
+            ),
+            outputs=Schema([ColSpec("double")]),
+        )
+        mark = fingerprint(folder)
+        with mlflow.start_run(experiment_id=experiment, run_name=run_name) as run:
+            mlflow.log_params(dict(params))
+            mlflow.log_metrics(dict(metrics))
+            mlflow.set_tag(TAG, mark)
+            for file, figure in figures.items():
+                mlflow.log_figure(figure, file)
+            for file, value in texts.items():
+                mlflow.log_dict(value, file)
+            info = Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=flavor,
+                payload=folder,
+                signature=signature,
+            )
+        if not _exists(client, name):
+            client.create_registered_model(name)
+        version = client.create_model_version(
+            name, info.model_uri, run.info.run_id, tags={TAG: mark}
+        )
+        client.set_registered_model_alias(name, CANDIDATE, version.version)
+        return Registered(str(version.version), mark, run.info.run_id)
+
+
+def set_champion(project: Project, question: str, version: str) -> None:
+    with _mlflow(project) as client:
+        client.set_registered_model_alias(model_name(project, question), CHAMPION, version)
+
+
+def _exists(client: "MlflowClient", name: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
+
+
+def _experiment(project: Project, client: "MlflowClient", name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage != "active":
+            raise ConfigError(
+                f'The MLflow experiment "{name}" was deleted.',
+                "Restore it in MLflow, or give the project another name in scoring.toml.",
+            )
+        return str(found.experiment_id)
+    location = (project.store / "mlartifacts").as_uri() if is_local(project) else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _close_orphans(client: "MlflowClient", experiment: str) -> None:
+    """Runs that a killed process left open. We hold the lock, so nobody is in them."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id, status="KILLED")
+        log.warning("closed the MLflow run of a training that did not end by itself")
