@@ -38,4 +38,4 @@ kinds_of_touch = (
     .distinct("type", last_days=[90])
     .says("{n} kind of interaction in {days} days", "{n} kinds of interactions in {days} days")
 )
-age_of_lead = lead_age().says("lead created some time ago")
+age_of_lead = lead_age().says("lead created on {date}")

@@ -7,14 +7,18 @@ project.scores()
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring import config
-from scoring.errors import ConfigError, nearest
+from scoring.clock import parse_moment
+from scoring.errors import ConfigError, NoUsableModel, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scoring.engine.connection import Connection
 
 
@@ -102,3 +106,73 @@ class Project:
 
         with lock(self.store / "lock", doing):
             yield
+
+    # --- tables for people --------------------------------------------------------------------
+
+    def features(self, as_of: datetime | str, question: str = "conversion") -> "pd.DataFrame":
+        """The features of the leads that are open as of a moment, a row per lead.
+
+        as_of   a moment, or text such as `2026-11-23`; without a zone it is the project's local time
+
+        Columns: lead_id, as_of (UTC), then the features as the champion was trained with them, or
+        as the project's files declare them while there is no champion. Numbers are float64, texts
+        str; NaN is not known, a count of nothing is 0. Raises ConfigError before the first
+        `scoring check`.
+        """
+        from scoring.build.featureset import project_features
+        from scoring.build.run import build_scoring
+        from scoring.train.tracking import champion
+
+        at = self._moment(as_of)
+        with self.locked("Project.features"):
+            try:
+                model = champion(self, question)[1]
+                settings, declared = model.settings, model.features
+            except NoUsableModel:
+                settings = self.model(question)
+                declared = project_features(self, settings)
+            rows = build_scoring(self, question, settings, declared, at).frame()
+        names = [column.name for column in declared.columns]
+        return _aware(rows[["lead_id", "as_of", *names]])
+
+    def training_table(
+        self, as_of: datetime | str | None = None, question: str = "conversion"
+    ) -> "pd.DataFrame":
+        """The labelled snapshots of a question, by lead and as_of: what `train` learns from.
+
+        as_of   only labels that were known by then; without it the end of the data
+
+        Columns: lead_id, as_of (UTC), group_id (one value per person, leads that were merged
+        included: never split it), label (1 or 0), matured_at (UTC, when the label became known),
+        then the features that the project's files declare, as in `features`. Raises ConfigError
+        before the first `scoring check`.
+        """
+        from scoring.build.run import build_training
+        from scoring.check.tables import Tables
+
+        at = Tables.open(self).data_end if as_of is None else self._moment(as_of)
+        with self.locked("Project.training_table"):
+            built = build_training(self, question, at)
+            rows = built.frame()
+        names = [column.name for column in built.features.columns]
+        return _aware(rows[["lead_id", "as_of", "group_id", "label", "matured_at", *names]])
+
+    def scores(
+        self, as_of: datetime | str | None = None, question: str = "conversion"
+    ) -> "pd.DataFrame":
+        """The scores of a logical date, the newest without one, with every column of out/scores.
+
+        Times are UTC. Raises ConfigError where that date was not scored.
+        """
+        from scoring.score.run import read_scores
+
+        return _aware(read_scores(self, question, None if as_of is None else self._moment(as_of)))
+
+    def _moment(self, at: datetime | str) -> datetime:
+        return parse_moment(at if isinstance(at, str) else at.isoformat(), self.settings.zone)
+
+
+def _aware(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Naive timestamps of the store mean UTC; people get them with their zone."""
+    naive = rows.select_dtypes("datetime").columns
+    return rows.assign(**{name: rows[name].dt.tz_localize(UTC) for name in naive})

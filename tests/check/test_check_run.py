@@ -4,12 +4,11 @@ import json
 
 import pandas as pd
 import pytest
+from check_world import at
 
 from scoring.check.run import check
 from scoring.check.tables import Tables
 from scoring.errors import ConfigError, Held
-
-from conftest import at
 
 
 def test_typed_tables_are_published_with_their_keys_and_kinds(small):
@@ -66,8 +65,14 @@ def test_a_second_run_without_news_publishes_nothing(small):
 
 def test_news_are_told_from_what_stood_already(small):
     small.check()
-    small.deliver("outcomes", {"lead_id": ["a", "b", "c"], "outcome": ["won", "lost", "won"],
-                               "decided_at": [at("2026-02-01"), at("2026-02-02"), at("2026-03-01")]})  # fmt: skip
+    small.deliver(
+        "outcomes",
+        {
+            "lead_id": ["a", "b", "c"],
+            "outcome": ["won", "lost", "won"],
+            "decided_at": [at("2026-02-01"), at("2026-02-02"), at("2026-03-01")],
+        },
+    )
     counts = small.check().counts["outcomes"]
     assert (counts["accepted"], counts["unchanged"]) == (1, 2)
 
@@ -83,7 +88,7 @@ def test_the_previous_version_stays_for_its_readers_and_older_ones_go(small):
     assert kept == set(versions[1:])
 
 
-def test_an_equal_landing_gives_equal_files_byte_for_byte(small, tmp_path):
+def test_an_equal_landing_gives_equal_files_byte_for_byte(small):
     small.check()
     tables = small.root / ".scoring" / "tables"
     first = {p.relative_to(tables): p.read_bytes() for p in sorted(tables.rglob("*.parquet"))}
@@ -126,13 +131,20 @@ def test_a_column_renamed_later_holds_and_keeps_what_stood(small):
 def test_many_partitions_hold_contiguous_ranges_of_leads(small, monkeypatch):
     monkeypatch.setattr("scoring.check.tables.ROWS_PER_PARTITION", 4)
     n = 40
-    small.deliver("leads", {"lead_id": [f"l{i:03d}" for i in range(n)],
-                            "created_at": [at("2026-01-01")] * n})  # fmt: skip
-    small.deliver("interactions", {"lead_id": [f"l{i % n:03d}" for i in range(3 * n)],
-                                   "occurred_at": [at("2026-01-05")] * (3 * n),
-                                   "type": ["call"] * (3 * n)})  # fmt: skip
-    small.deliver("outcomes", {"lead_id": ["l001"], "outcome": ["won"],
-                               "decided_at": [at("2026-02-01")]})  # fmt: skip
+    small.deliver(
+        "leads", {"lead_id": [f"l{i:03d}" for i in range(n)], "created_at": [at("2026-01-01")] * n}
+    )
+    small.deliver(
+        "interactions",
+        {
+            "lead_id": [f"l{i % n:03d}" for i in range(3 * n)],
+            "occurred_at": [at("2026-01-05")] * (3 * n),
+            "type": ["call"] * (3 * n),
+        },
+    )
+    small.deliver(
+        "outcomes", {"lead_id": ["l001"], "outcome": ["won"], "decided_at": [at("2026-02-01")]}
+    )
     small.check()
     tables = Tables.open(small.project())
     assert tables.partitions == 30
@@ -150,8 +162,11 @@ def test_many_partitions_hold_contiguous_ranges_of_leads(small, monkeypatch):
 
 
 def test_equal_rows_without_an_id_get_ids_that_stay(small):
-    same = {"lead_id": ["a", "a", "a"], "occurred_at": [at("2026-01-05")] * 3,
-            "type": ["call", "call", "mail"]}  # fmt: skip
+    same = {
+        "lead_id": ["a", "a", "a"],
+        "occurred_at": [at("2026-01-05")] * 3,
+        "type": ["call", "call", "mail"],
+    }
     small.deliver("interactions", same)
     small.check()
     first = small.table("interactions")["interaction_id"]
@@ -171,8 +186,11 @@ def test_ids_are_the_bytes_that_the_crm_has(csv_world):
     )
     world.check()
     leads = world.table("leads").set_index("lead_id")
-    assert leads["person_id"].to_dict() == {"00123": "9007199254740993123", "NA": "NA",
-                                            "null": "null"}  # fmt: skip
+    assert leads["person_id"].to_dict() == {
+        "00123": "9007199254740993123",
+        "NA": "NA",
+        "null": "null",
+    }
     assert leads.loc["00123", "code"] == "007"
 
 
@@ -190,9 +208,14 @@ def test_two_sources_prefix_their_ids_and_may_name_each_others(small):
 
 
 def test_manifest_and_logs_hold_no_value_of_a_bad_row(small, caplog):
-    small.deliver("outcomes", {"lead_id": ["a", "b", "c", "secret-name"] * 3,
-                               "outcome": ["won"] * 12,
-                               "decided_at": [at(f"2026-02-{d:02d}") for d in range(1, 13)]})  # fmt: skip
+    small.deliver(
+        "outcomes",
+        {
+            "lead_id": ["a", "b", "c", "secret-name"] * 3,
+            "outcome": ["won"] * 12,
+            "decided_at": [at(f"2026-02-{d:02d}") for d in range(1, 13)],
+        },
+    )
     small.scoring = "[limits]\nquarantine_share = 0.9\n"
     small.check()
     manifest = json.dumps(Tables.open(small.project()).manifest)

@@ -12,6 +12,8 @@ TEMPLATE_TOML = """[project]
 name = "template"  # of the project
 time_zone = "UTC"
 language = "en"
+[stages]
+order = ["demo", "offer"]  # first to last
 """
 TEMPLATE_MODEL = """[question]
 outcome = "won"

@@ -102,3 +102,15 @@ def test_the_sample_is_canonical_and_its_truth_stands_apart(tmp_path):
     assert (project.root / "data" / "sample_truth").is_dir()
     assert report.next_commands[0].startswith("cd '")
     assert project.settings.project.name == "my-shop"
+
+
+@pytest.mark.parametrize(("stage", "kept"), [("demo", True), ("Tarjous", False)])
+def test_the_templates_stages_stay_only_where_they_are_the_companys(tmp_path, stage, kept):
+    folder = tmp_path / "exports"
+    exports.write_csv(folder / "leads.csv", ["lead_id", "created_at"], [["a", "2026-01-01"]])
+    header = ["lead_id", "changed_at", "stage"]
+    exports.write_csv(folder / "stage_changes.csv", header, [["a", "2026-01-02", stage]])
+    report = make(tmp_path, folder)
+    order = Project(tmp_path / "project").settings.stages.order
+    assert order == (("demo", "offer") if kept else ())
+    assert any("[stages]" in question for question in report.questions) is not kept

@@ -202,8 +202,7 @@ def text_kinds(
             f"count(*) FILTER (lower({given}) IN ('true', 'false'))",
             f"count({timestamp(column, 'VARCHAR', reading, False)})",
         ]
-    row = connection.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchone()
-    assert row is not None
+    (row,) = connection.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchall()
     kinds: dict[str, Kind | None] = {}
     for place, name in enumerate(columns):
         given_n, numbers, flags, times = row[4 * place : 4 * place + 4]

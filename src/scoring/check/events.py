@@ -67,28 +67,7 @@ def split(
         )
     connection.execute(f"CREATE OR REPLACE TEMP VIEW bad_rows AS SELECT * FROM {bad}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW good_rows AS SELECT * FROM {done.scan()}")
-    barred = "SELECT * FROM bad_rows WHERE gone_landed IS NULL"
-    if scalar(connection, "SELECT count(*) FROM bad_rows"):
-        barred = versions.not_replaced(rows, "bad_rows", "good_rows")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE barred AS {barred}")
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW twice AS SELECT * FROM repeated WHERE standing = 'duplicate'"
-    )
-    reason = f"duplicate {rows.key[0]}" if len(rows.key) == 1 else f"duplicate {rows.name} row"
-    quarantined = quarantine.write(
-        connection,
-        [
-            quarantine.from_faults("barred", rows.name),
-            quarantine.from_reason("twice", rows.name, rows.key[0], reason),
-        ],
-        bad_file,
-    )
-    if rows.name == "outcomes":
-        connection.execute(
-            "CREATE TABLE held_leads AS SELECT DISTINCT lead_id FROM "
-            "(SELECT lead_id FROM barred UNION ALL SELECT lead_id FROM twice) "
-            "WHERE lead_id IS NOT NULL"
-        )
+    quarantined = _bar(connection, rows, bad_file)
     since = f"first_landed <= TIMESTAMP '{seen_until}'" if seen_until else "false"
     found = connection.execute(
         f"SELECT count(*), count(*) FILTER ({since}), count(*) FILTER (early) FROM good_rows "
@@ -103,6 +82,32 @@ def split(
         "quarantined": quarantined,
     }
     return done
+
+
+def _bar(connection: Connection, rows: Rows, bad_file: Path) -> int:
+    """Write the quarantine of `bad_rows` and `repeated`; return how many rows are in it."""
+    barred = "SELECT * FROM bad_rows WHERE gone_landed IS NULL"
+    if scalar(connection, "SELECT count(*) FROM bad_rows"):
+        barred = versions.not_replaced(rows, "bad_rows", "good_rows")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE barred AS {barred}")
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW twice AS SELECT * FROM repeated WHERE standing = 'duplicate'"
+    )
+    if rows.name == "outcomes":
+        # A duplicate bars no lead: the row that won says the same outcome at the same time.
+        connection.execute(
+            "CREATE TABLE held_leads AS SELECT DISTINCT lead_id FROM barred "
+            "WHERE lead_id IS NOT NULL"
+        )
+    reason = f"duplicate {rows.key[0]}" if len(rows.key) == 1 else f"duplicate {rows.name} row"
+    return quarantine.write(
+        connection,
+        [
+            quarantine.from_faults("barred", rows.name),
+            quarantine.from_reason("twice", rows.name, rows.key[0], reason),
+        ],
+        bad_file,
+    )
 
 
 def _judged(connection: Connection, rows: Rows) -> str:
@@ -215,6 +220,8 @@ def _sorted(connection: Connection, done: Split, part: int, zone: str) -> str:
     tail = f"{known} AS known_at, first_landed, gone_landed, inherited"
     own = ", ".join(f"e.{identifier(c)}" for c in rows.kinds)
     if rows.name != "interactions":
+        if rows.name == "lead_changes":
+            tail += ", CASE WHEN e.from_source = '' THEN 'landing' ELSE 'source' END AS origin"
         order = ", ".join(
             identifier(c) for c in rows.kinds if c not in ("lead_id", done.rows.event)
         )
@@ -288,7 +295,8 @@ def add(connection: Connection, done: Split, query: str, work: Path) -> None:
     nulls = "".join(f", NULL AS {identifier(c)}" for c in missing)
     rows = (
         f"SELECT q.*{nulls}, NULL::TIMESTAMP AS gone_landed, q.first_landed AS version_time, "
-        "'' AS from_source, NULL AS faults, NULL::VARCHAR AS row_json, "
+        "'' AS from_source, NULL::STRUCT(\"column\" VARCHAR, reason VARCHAR)[] AS faults, "
+        "NULL::VARCHAR AS row_json, "
         "NULL::VARCHAR AS content_hash, false AS generated_id, false AS early, l.lead_key, "
         "NULL::TIMESTAMP AS known_from, false AS inherited, l.part "
         f"FROM ({query}) q JOIN lead_index l ON l.lead_id = q.lead_id"

@@ -59,6 +59,8 @@ def settle(
     connection.execute("DELETE FROM lead_now WHERE lead_id IN (SELECT lead_id FROM circle)")
     if not rows_in:
         raise Held("leads has no rows.", "Look at the source's file and its staging SQL.")
+    if not scalar(connection, "SELECT count(*) FROM lead_now"):
+        raise Held("No row of leads keeps its contract.", "Look at the source and its staging SQL.")
     ranges = _index(connection, partitions)
     _steps(connection, paths)
     live = "standing = 'current' AND lead_id NOT IN (SELECT lead_id FROM circle)"
@@ -172,8 +174,13 @@ def _register(connection: Connection, name: str, table: pa.Table) -> None:
     connection.unregister("handed_over")
 
 
-def part_query(rows: Rows, part: int) -> str:
-    """SELECT of the canonical leads of a partition, by lead_key. `held_leads` must exist.
+def part_query(part: int) -> str:
+    """SELECT of the canonical leads of a partition, by lead_key."""
+    return f"SELECT * EXCLUDE (part) FROM canonical_leads WHERE part = {part} ORDER BY lead_key"
+
+
+def finish(connection: Connection, rows: Rows) -> None:
+    """Make `canonical_leads` of the current rows; `held_leads` must exist.
 
     first_landed is when the lead landed first, in whatever version. A lead that is gone from a full
     source counts as deleted from then on, one whose survivor is unknown from its merging on.
@@ -190,11 +197,12 @@ def part_query(rows: Rows, part: int) -> str:
     columns = ", ".join(
         f"{replaced.get(c, 'n.' + identifier(c))} AS {identifier(c)}" for c in rows.kinds
     )
-    return f"""
-        SELECT i.lead_key, {columns}, coalesce(r.root_lead_id, n.lead_id) AS root_lead_id,
+    connection.execute(f"""
+        CREATE TABLE canonical_leads AS SELECT i.lead_key, {columns},
+            coalesce(r.root_lead_id, n.lead_id) AS root_lead_id,
             coalesce(ri.lead_key, i.lead_key) AS root_lead_key,
             coalesce(rn.person_id, n.person_id_own, r.root_lead_id, n.lead_id) AS group_id,
-            f.first_landed, h.lead_id IS NOT NULL AS held
+            f.first_landed, h.lead_id IS NOT NULL AS held, i.part
         FROM (SELECT *, CASE WHEN lead_id NOT IN (SELECT lead_id FROM roots) THEN person_id END
             AS person_id_own FROM lead_now) n
         JOIN lead_index i ON i.lead_id = n.lead_id
@@ -204,6 +212,4 @@ def part_query(rows: Rows, part: int) -> str:
         LEFT JOIN lead_index ri ON ri.lead_id = r.root_lead_id
         LEFT JOIN lead_now rn ON rn.lead_id = r.root_lead_id
         LEFT JOIN adrift a ON a.lead_id = n.lead_id
-        LEFT JOIN held_leads h ON h.lead_id = n.lead_id
-        WHERE i.part = {part}
-        ORDER BY i.lead_key"""
+        LEFT JOIN held_leads h ON h.lead_id = n.lead_id""")

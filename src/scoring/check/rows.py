@@ -83,7 +83,7 @@ def read(
     stages    the stages that the project names; another one is read as "unknown"
     """
     for part in staged:
-        _require(connection, schema, part, renamed=published)
+        _require(schema, part, renamed=published)
     extras = _extra_kinds(connection, schema, staged, before, planned)
     whole = schema
     if extras:
@@ -102,9 +102,7 @@ def read(
     return replace(rows, query=" UNION ALL BY NAME ".join(parts))
 
 
-def _require(
-    connection: Connection, schema: pa.DataFrameSchema, part: Staged, renamed: bool
-) -> None:
+def _require(schema: pa.DataFrameSchema, part: Staged, renamed: bool) -> None:
     kind = Held if renamed else ConfigError
     others = [c for c in part.columns if c not in schema.columns and c not in LANDED]
     folded = {c.lower(): c for c in schema.columns}
@@ -120,28 +118,6 @@ def _require(
                 f"{part.where} has a column `{name}`, which is `{folded[name.lower()]}` but for "
                 "capital letters.",
                 f"Rename it in data/staging/{part.source}/{part.table}.sql.",
-            )
-    _newest_batch_filled(connection, schema, part, others)
-
-
-def _newest_batch_filled(
-    connection: Connection, schema: pa.DataFrameSchema, part: Staged, others: Sequence[str]
-) -> None:
-    """Files whose header changed leave the old name empty in all rows that they bring."""
-    required = [n for n, c in schema.columns.items() if c.required]
-    counts = ", ".join(f"count({identifier(n)})" for n in required)
-    found = connection.execute(
-        f"SELECT count(*), {counts} FROM {part.relation} WHERE landed_batch = "
-        f"(SELECT max(landed_batch) FROM {part.relation})"
-    ).fetchone()
-    if found is None or not found[0]:
-        return
-    for name, filled in zip(required, found[1:], strict=True):
-        if not filled:
-            raise Held(
-                f"{part.where}: `{name}` is empty in all of the newest rows; its column may have "
-                f"been renamed.{nearest(name, others)}",
-                f"Map it in data/staging/{part.source}/{part.table}.sql.",
             )
 
 

@@ -9,36 +9,30 @@ unchanged ones stood in it; superseded are older versions and rows that vanished
 
 import hashlib
 import json
-import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
 from scoring.check import events, history, leads, quarantine, rows, staging, tables
 from scoring.check.rows import Rows
-from scoring.clock import Moment, midnight_after
+from scoring.check.summary import Summary
+from scoring.clock import Moment
 from scoring.contracts import schemas
 from scoring.engine.connection import (
     Connection,
     ValueFault,
     identifier,
     move_view,
-    parquet,
-    scalar,
 )
 from scoring.errors import ConfigError, Held
 from scoring.ingest.landing import landed_views, landing_fingerprint
 from scoring.project import Project
 from scoring.store import publish
 
-log = logging.getLogger(__name__)
-
 FORMAT = 1
-UNKNOWN_STAGES = 0.05
 HISTORY = (
     "interactions",
     "participants",
@@ -172,13 +166,14 @@ class _Run:
         )
         events.add(self.connection, splits["lead_changes"], changes, self.work / "lead_changes")
         published, kinds = self._write(whole["leads"], splits, partitions)
-        self._remove_work()
+        shutil.rmtree(self.work)
+        told = Summary(self.project, self.connection, self.draft, whole, published)
         return {
             "version": self.version,
             "base": self.base,
             "as_of": tables.iso(self.moment.as_of),
-            "data_end": tables.iso(self._data_end(whole, published)),
-            "seen_until": self._seen_until(published),
+            "data_end": tables.iso(told.data_end()),
+            "seen_until": told.seen_until(),
             "partitions": partitions,
             "ranges": [list(r) for r in found.ranges],
             "tables": published,
@@ -187,7 +182,7 @@ class _Run:
             "attributes": whole["leads"].extras,
             "counts": counts,
             "quarantine": why,
-            "notes": self._notes(whole, splits, found, published),
+            "notes": told.notes(splits["interactions"].early, len(found.paths.unknown)),
         }
 
     # --- reading ----------------------------------------------------------------------------
@@ -242,14 +237,15 @@ class _Run:
         self, lead_rows: Rows, splits: Mapping[str, events.Split], partitions: int
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         zone = self.project.settings.project.time_zone
-        queries = (leads.part_query(lead_rows, part) for part in range(partitions))
+        leads.finish(self.connection, lead_rows)
+        queries = (leads.part_query(part) for part in range(partitions))
         published = {
             "leads": tables.write_parts(self.connection, queries, self.draft, self.version, "leads")
         }
         kinds = events.event_kinds(self.connection, splits["interactions"])
         if len(kinds) > 65_536:
             raise ConfigError(
-                f"interactions has {len(kinds):,} different types; at most 65,536 can be told apart.",
+                f"interactions has {len(kinds):,} different types; 65,536 can be told apart.",
                 "Map `type` to a kind of event in staging, and keep its details as a property.",
             )
         for name, done in splits.items():
@@ -260,82 +256,6 @@ class _Run:
             )
             shutil.rmtree(self.work / name, ignore_errors=True)
         return published, kinds
-
-    def _remove_work(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
-
-    def _files(self, published: Mapping[str, Any], name: str) -> str:
-        return parquet([self.draft / Path(*Path(f).parts[1:]) for f in published[name]["files"]])
-
-    # --- what the manifest says ---------------------------------------------------------------
-
-    def _data_end(self, whole: Mapping[str, Rows], published: Mapping[str, Any]) -> datetime:
-        """`complete_until` (its midnight), else the midnight after the last timestamp of all that
-        happened or was recorded; of several sources the one that is complete for the shortest."""
-        zone = self.project.settings.zone
-        said = [
-            settings.complete_until
-            for source in self.project.sources.values()
-            for settings in (source, *source.tables.values())
-            if settings.complete_until
-        ]
-        if said:
-            return datetime.combine(min(said), time(), zone).astimezone(UTC)
-        latest: list[datetime] = []
-        for name, table in whole.items():
-            columns = (
-                ["created_at", "updated_at"]
-                if name == "leads"
-                else [c for c, kind in table.kinds.items() if kind == "timestamp"]
-            )
-            if not table.sources or not columns:
-                continue
-            own = ", ".join(f"max({identifier(c)})" for c in columns if c not in table.extras)
-            found = self.connection.execute(
-                f"SELECT {own} FROM {self._files(published, name)}"
-            ).fetchone()
-            latest += [t for t in found or () if t is not None]
-        return midnight_after(max(latest).replace(tzinfo=UTC), zone)
-
-    def _seen_until(self, published: Mapping[str, Any]) -> str:
-        seen = (
-            scalar(self.connection, f"SELECT max(first_landed) FROM {self._files(published, name)}")
-            for name in published
-        )
-        return max(t for t in seen if t is not None).isoformat(" ")
-
-    def _notes(
-        self,
-        whole: Mapping[str, Rows],
-        splits: Mapping[str, events.Split],
-        found: leads.Leads,
-        published: Mapping[str, Any],
-    ) -> dict[str, int]:
-        notes = {
-            "in_dst_gap": 0,
-            "ambiguous": 0,
-            "interactions_before_creation": splits["interactions"].early,
-            "merged_into_unknown": len(found.paths.unknown),
-            "unknown_stages": 0,
-        }
-        for table in whole.values():
-            for name, count in rows.clock_changes(self.connection, table).items():
-                notes[name] += count
-        if self.project.settings.stages.order:
-            live = "WHERE gone_landed IS NULL AND NOT inherited"
-            stages = self.connection.execute(
-                "SELECT count(*), count(*) FILTER (stage = 'unknown') FROM "
-                f"{self._files(published, 'stage_changes')} {live}"
-            ).fetchone()
-            count, notes["unknown_stages"] = stages or (0, 0)
-            if notes["unknown_stages"] > UNKNOWN_STAGES * count:
-                log.warning(
-                    "stage_changes: %d of %d rows have a stage that [stages] order in scoring.toml "
-                    'does not name; they are read as "unknown"',
-                    notes["unknown_stages"],
-                    count,
-                )
-        return notes
 
 
 def _adopt_views(connection: Connection, project: Project, source: str) -> None:

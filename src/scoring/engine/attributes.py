@@ -3,6 +3,9 @@
 A lead's row shows today's values; someone may have filled them after the sale. So a value is taken
 from the field history as it stood at as_of. Where there is none yet it is the row's value, but only
 if the attribute is declared known at creation, or the row was already landed before as_of.
+
+A field history speaks of one record: what was inherited from a lead that was merged in says nothing
+of the survivor's own fields.
 """
 
 from collections.abc import Mapping, Set
@@ -31,6 +34,7 @@ def attributes_sql(
     if not kinds:
         return "SELECT snap_id FROM snapshots"
     names = ", ".join(literal(name) for name in sorted(kinds))
+    own = ", ".join(literal(name) for name in sorted(tracked)) or "NULL"
     columns = ", ".join(
         f"{_value(name, kind, name in known_at_creation, name in tracked)} AS {identifier(name)}"
         for name, kind in sorted(kinds.items())
@@ -43,7 +47,9 @@ def attributes_sql(
     )
     return f"""
 WITH changes AS (
-    SELECT * FROM {lead_changes} e WHERE field IN ({names}) AND {landed.condition("e")}
+    SELECT * FROM {lead_changes} e
+    WHERE field IN ({names}) AND NOT inherited AND {landed.condition("e")}
+        AND (origin = 'source' OR field NOT IN ({own}) IS NOT FALSE)
 ), seen AS (
     SELECT s.snap_id, e.field, arg_max({{'value': e.value}}, e.seq) AS v
     FROM snapshots s JOIN changes e ON e.lead_key = s.lead_key
@@ -73,4 +79,7 @@ def _value(name: str, kind: str, at_creation: bool, tracked: bool) -> str:
     text += "END"
     if kind == "flag":
         return f"TRY_CAST(TRY_CAST({text} AS BOOLEAN) AS INTEGER)::DOUBLE"
-    return f"TRY_CAST({text} AS DOUBLE)" if kind == "number" else text
+    if kind == "number":
+        # A history of texts has passed no contract: `inf` and `nan` are no numbers.
+        return f"list_extract(list_filter([TRY_CAST({text} AS DOUBLE)], lambda v: isfinite(v)), 1)"
+    return text

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from scoring.config import QuestionSection, SnapshotsSection
 from scoring.engine.attributes import attributes_sql
 from scoring.engine.connection import (
+    BinderError,
     Connection,
+    ValueFault,
     columns_of,
     copy_to_parquet,
     identifier,
@@ -27,6 +29,7 @@ from scoring.engine.snapshots import (
     silence_sql,
 )
 from scoring.engine.vocabulary import streams
+from scoring.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from scoring.build.featureset import FeatureSet
@@ -131,6 +134,7 @@ def _snapshots(
     rows: Rows,
 ) -> None:
     """Temporary tables `leads`, `snapshots`, `attributes` and, for training, `labels`."""
+    _at_columns(tables, rows.snapshots)
     landed = rows.landed
     interactions = tables.scan("interactions", partition)
     changes = tables.scan("stage_changes", partition)
@@ -159,14 +163,20 @@ def _snapshots(
     if rows.since and rows.snapshots.at:
         candidates += f" AND as_of > {moment(rows.since)}"
     decided = "decided_at" if rows.labels else "greatest(decided_at, known_at)"
+    opened = open_sql(candidates, decided=decided)
+    if not rows.labels:
+        # A lead has one score: of several moments since the last run the newest counts.
+        opened = f"SELECT lead_key, max(as_of) AS as_of FROM ({opened}) GROUP BY lead_key"
     make(
         "snapshots",
         "SELECT row_number() OVER (ORDER BY o.lead_key, o.as_of)::INTEGER AS snap_id,"
         " o.lead_key, o.as_of, l.root_lead_key AS root_key"
-        f" FROM ({open_sql(candidates, decided=decided)}) o"
+        f" FROM ({opened}) o"
         " JOIN leads l ON l.lead_key = o.lead_key",
     )
     if rows.labels:
+        held = f"SELECT root_lead_key AS root_key FROM {tables.scan('leads')} WHERE held"
+        make("held_roots", held)
         make("labels", labels_sql(rows.question, data_end=rows.until))
         connection.execute(
             "DELETE FROM snapshots WHERE snap_id NOT IN (SELECT snap_id FROM labels)"
@@ -183,7 +193,27 @@ def _snapshots(
     )
     if rows.where:
         where = checked_where(rows.where, columns_of(connection, "attributes"))
-        connection.execute(
-            "DELETE FROM snapshots WHERE snap_id NOT IN"
-            f" (SELECT snap_id FROM attributes WHERE ({where}))"
-        )
+        try:
+            connection.execute(
+                "DELETE FROM snapshots WHERE snap_id NOT IN"
+                f" (SELECT snap_id FROM attributes WHERE ({where}))"
+            )
+        except (*ValueFault, BinderError):
+            raise ConfigError(
+                "model.toml: `population.where` compares an attribute with a value of another "
+                "kind.",
+                "Numbers and flags (1, 0) stand without quotes, texts in single ones.",
+            ) from None
+
+
+def _at_columns(tables: "Tables", snapshots: SnapshotsSection) -> None:
+    """Every column of `[snapshots] at` must be a timestamp of leads."""
+    columns = tables.columns("leads")
+    times = [name for name, kind in columns.items() if kind == "TIMESTAMP"]
+    for name in snapshots.at:
+        if name not in times:
+            raise ConfigError(
+                f"model.toml: `snapshots.at` names `{name}`, which is not a timestamp of the "
+                f"leads.{nearest(name, times)}",
+                "Derive it in data/staging/<source>/leads.sql and run `scoring check` again.",
+            )

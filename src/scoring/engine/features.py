@@ -188,7 +188,8 @@ def _over_counters(column: Column, stream: Stream, keys: list[object], plan: _Pl
             at = plan.counter(f"max(seq) FILTER ({value} IS NOT NULL)", of, "seq")
             return f"arg_max({last}, {at}){chosen}"
         case "share":
-            above = _filter(stream.selected(column.part, column.direction), stream)
+            part = set(stream.selected(column.part, column.direction))
+            above = _filter([key for key in keys if key in part], stream)
             n = _count(plan, column.days)
             return f"coalesce(sum({n}){above}, 0) / nullif(sum({n}){chosen}, 0)"
         case "first_on":

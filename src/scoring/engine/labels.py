@@ -20,8 +20,9 @@ def labels_sql(question: QuestionSection, *, data_end: datetime) -> str:
     `within_horizon`: the window is [as_of + gap, as_of + gap + horizon) and has to be over.
     `at_decision`: the outcome that closes the lead; it has to be decided and recorded.
     A snapshot whose first outcome in the window is censored has no label.
-    Reads `snapshots` (snap_id, root_key, as_of) and `all_decisions`: an absorbed lead carries the
-    outcome of the lead that survived.
+    Reads `snapshots` (snap_id, root_key, as_of), `all_decisions` and `held_roots`: an absorbed lead
+    carries the outcome of the lead that survived, and has no label where any outcome of those that
+    were merged into one is in quarantine.
     """
     asked = literal(question.outcome)
     censored = ", ".join(literal(name) for name in question.censor) or "NULL"
@@ -33,6 +34,7 @@ WITH firsts AS (
         arg_min(greatest(o.decided_at, o.known_at), (o.decided_at, o.outcome)) AS matured_at
     FROM snapshots s JOIN all_decisions o ON o.lead_key = s.root_key
     WHERE o.decided_at >= s.as_of AND o.outcome <> 'recycled'
+        AND s.root_key NOT IN (SELECT root_key FROM held_roots)
     GROUP BY s.snap_id
 )
 SELECT snap_id, (outcome = {asked})::INTEGER AS label, matured_at FROM firsts
@@ -51,4 +53,5 @@ SELECT s.snap_id, coalesce((f.outcome = {asked})::INTEGER, 0) AS label,
     s.as_of + INTERVAL {gap + horizon} DAY AS matured_at
 FROM snapshots s LEFT JOIN firsts f ON f.snap_id = s.snap_id
 WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
+    AND s.root_key NOT IN (SELECT root_key FROM held_roots)
     AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""

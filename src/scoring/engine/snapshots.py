@@ -3,7 +3,7 @@
 Reads `leads`, `decisions` and `activity` (see `open_leads_sql`) of one partition.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from scoring.config import SnapshotsSection
 from scoring.engine.connection import identifier, literal
@@ -12,7 +12,7 @@ from scoring.engine.features import DAY, Landed
 
 def moment(at: datetime) -> str:
     """An aware moment as SQL text: naive timestamps of the store are UTC."""
-    return f"TIMESTAMP {literal(at.strftime('%Y-%m-%d %H:%M:%S.%f'))}"
+    return f"TIMESTAMP {literal(at.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f'))}"
 
 
 def activity_sql(interactions: str, stage_changes: str, landed: Landed) -> str:
@@ -89,7 +89,7 @@ def candidates_sql(
             f" FROM leads, (VALUES {ages}) ages(age)"
         )
     elif snapshots.every_days:
-        listed = ", ".join(f"({moment(at)})" for at in rhythm) or f"({last})"
+        listed = ", ".join(f"({moment(at)})" for at in rhythm) or "(NULL::TIMESTAMP)"
         moments = f"SELECT lead_key, as_of FROM leads, (VALUES {listed}) rhythm(as_of)"
     else:
         moments = " UNION ".join(

@@ -84,6 +84,14 @@ def tracked_fields(connection: Connection, tables: "Tables") -> dict[str, set[st
     return found
 
 
+def filled(connection: Connection, tables: "Tables", names: Iterable[str]) -> list[str]:
+    """Those columns of leads that hold any value."""
+    names = list(names)
+    counts = ", ".join(f"count({identifier(name)})" for name in names)
+    row = connection.execute(f"SELECT {counts} FROM {tables.scan('leads')}").fetchone()
+    return [name for name, count in zip(names, row or (), strict=True) if count]
+
+
 def _is_identifier(name: str) -> bool:
     lowered = name.lower()
     return lowered == "id" or lowered.startswith("id_") or lowered.endswith("_id")

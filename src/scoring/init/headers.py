@@ -352,10 +352,12 @@ TYPES_OF_FILES: dict[str, str] = {
 # What is personal is not passed on as an attribute.
 PERSONAL: dict[str, str] = {
     "names of persons": "name, full name, first name, last name, contact name, contact, person, "
-    "contact person, person name, surname, given name, nimi, etunimi, sukunimi, yhteyshenkilö, asiakkaan nimi, "
+    "contact person, person name, surname, given name, nimi, etunimi, sukunimi, "
+    "yhteyshenkilö, asiakkaan nimi, "
     "kontakti, eesnimi, perekonnanimi, kontaktisik, kontaktisiku nimi, имя, фамилия, фио, контакт, "
     "контактное лицо, отчество, vorname, nachname, ansprechpartner, kontaktperson",
-    "titles of records, which often hold a person's name": "deal title, deal name, opportunity name, title, "
+    "titles of records, which often hold a person's name": "deal title, deal name, "
+    "opportunity name, title, "
     "lead name, lead title, topic, subject, otsikko, liidin nimi, kaupan nimi, pealkiri, "
     "vihje nimi, tehingu nimi, название, название сделки, название лида, titel, "
     "bezeichnung, betreff",

@@ -54,11 +54,10 @@ class Column:
     def personal(self) -> str:
         """What it holds of persons, by its header or its values; empty where nothing shows."""
         by_value = {"email": "e-mail addresses", "phone": "phone numbers"}
-        return by_value.get(self.kind, "") or ("" if self._timed else personal(self.name))
-
-    @property
-    def _timed(self) -> bool:
-        return self.kind in ("timestamp", "flag", "number")
+        if self.kind in by_value:
+            return by_value[self.kind]
+        few = self.values.total() >= 100 and len(self.values) <= 20  # groups, not persons
+        return "" if few or self.kind in ("timestamp", "flag", "number") else personal(self.name)
 
     @property
     def free_text(self) -> bool:
@@ -173,6 +172,7 @@ def _csv(path: Path, pattern: str, stem: str, files: int) -> Profile:
     complete = size == len(head) and len(rows) <= SAMPLE_ROWS
     if not complete and rows:
         rows.pop()  # the last row of a cut sample may be half a row
+    _refuse_no_header(path.name, [name for name in header if name])
     _refuse_twins(path.name, [name for name in header if name])
     columns = {
         name: _column(name, [row[i] if i < len(row) else None for row in rows])
@@ -186,6 +186,21 @@ def _csv(path: Path, pattern: str, stem: str, files: int) -> Profile:
     return Profile(
         pattern, stem, False, columns, total, complete, complete, encoding, delimiter, files
     )
+
+
+def _refuse_no_header(file: str, names: list[str]) -> None:
+    """A first line of values would be taken for names, and shown."""
+    if len(names) <= 2 and names and names[0].lower().startswith("sep="):
+        raise ConfigError(
+            f"{file} begins with a line for Excel (`sep=`) instead of its header.",
+            "Delete that line.",
+        )
+    values = [n for n in names if _EMAIL.fullmatch(n) or date_shape([n]) is not None]
+    if values or sum(number_shape([n]) is not None for n in names) > len(names) / 2:
+        raise ConfigError(
+            f"The first line of {file} holds values, not column names.",
+            "Export it again with its header.",
+        )
 
 
 def _refuse_twins(file: str, names: list[str]) -> None:

@@ -16,6 +16,7 @@ ZONES = {"fi": "Europe/Helsinki", "et": "Europe/Tallinn"}  # languages of one ti
 class Reading:
     """Settings of one raw table, by the names of sources.toml.
 
+    decided     some number of the file shows its decimal sign
     forms       every written form of dates that is understood
     guesses     sentences on what was not certain
     questions   what only a person can answer; until then such values go to quarantine
@@ -24,6 +25,7 @@ class Reading:
     encoding: str = ""
     delimiter: str = ""
     decimal: Literal[".", ","] = "."
+    decided: bool = False
     forms: tuple[str, ...] = ()
     precision: Literal["microsecond", "day"] = "microsecond"
     guesses: tuple[str, ...] = ()
@@ -86,6 +88,11 @@ def _reading(profile: Profile, times: list[str], sure: set[Order], language: str
         encoding=profile.encoding,
         delimiter=profile.delimiter if profile.delimiter != "," else "",
         decimal="," if decimal == "," else ".",
+        decided=any(
+            c.numbers.comma or c.numbers.point
+            for c in profile.columns.values()
+            if c.numbers is not None
+        ),
         forms=tuple(formats),
         precision="day" if timed and not any(timed.values()) else "microsecond",
         guesses=tuple(guesses),

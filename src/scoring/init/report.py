@@ -171,7 +171,7 @@ def _add_part(report: InitReport, part: Part) -> None:
     for header, why in part.left_out.items():
         report.attention.append(f'{file}: "{header}" is left out: {why}.')
     text = part.header("text") if part.table == "interactions" else None
-    if text is not None:
+    if text is not None and not part.identity:
         report.attention.append(
             f'{file}: "{text}" is passed on as text and may name persons; take it out of the '
             "staging SQL if it must not be stored."

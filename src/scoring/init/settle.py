@@ -48,7 +48,9 @@ def _unknown_words(part: Part) -> None:
         header = part.matches[column].header if column in part.matches else None
         if header is not None:
             values = part.profile.columns[header].values
-            unknown = [v for v in values if not told(v) and not words.is_open(v)]
+            # A long text is no word of a list, and might be somebody's note.
+            short = [value for value in values if len(value) <= 40]
+            unknown = [v for v in short if not told(v) and not words.is_open(v)]
             if unknown:
                 part.unknown[column] = unknown[:20]
 
@@ -87,24 +89,27 @@ def _read_united_alike(proposal: Proposal) -> None:
     if len(united) < 2:
         return
     first = proposal.readings[united[0].raw]
-    forms = dict.fromkeys(first.forms)
     kept = [united[0]]
+    forms = dict.fromkeys(first.forms)
     for part in united[1:]:
         own = proposal.readings[part.raw]
-        if own.decimal != first.decimal or _contradict(forms, own.forms):
+        both = own.decided and first.decided
+        if (both and own.decimal != first.decimal) or _contradict(forms, own.forms):
             proposal.unused[part.profile.pattern] = (
                 f"its numbers or dates are written differently from {united[0].profile.pattern}; "
                 "bring it in as a second source in data/sources.toml"
             )
             del proposal.readings[part.raw]
-        else:
-            forms.update(dict.fromkeys(own.forms))
-            kept.append(part)
+            continue
+        kept.append(part)
+        forms.update(dict.fromkeys(own.forms))
+        first = first if first.decided else own
     united[:] = kept
     days = all(proposal.readings[part.raw].precision == "day" for part in united)
     for part in united:
         proposal.readings[part.raw] = replace(
             proposal.readings[part.raw],
+            decimal=first.decimal,
             forms=tuple(forms),
             precision="day" if days else "microsecond",
         )

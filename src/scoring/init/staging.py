@@ -33,7 +33,9 @@ GIVES = {
 def sources_toml(proposal: Proposal, path: str) -> str:
     """The text of data/sources.toml; `path` leads from the project to the folder of tables."""
     zone = proposal.time_zone
-    why = f" (guessed: {proposal.time_zone_guess})" if proposal.time_zone_guess else ""
+    texts = any(not part.profile.parquet for part in proposal.all_parts())
+    guessed = proposal.time_zone_guess if texts else ""
+    why = f" (guessed: {guessed})" if guessed else ""
     lines = [
         "# Where each table comes from.",
         "# mode: full = files are everything; append = new rows only; changes = new and changed.",

@@ -11,14 +11,12 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from scoring.clock import stamp
 from scoring.config import ModelToml, ScoringToml, SourcesToml, load
 from scoring.errors import ConfigError, nearest
-from scoring.init.profile import Profile, profile
+from scoring.init.folder import profiles_of
 from scoring.init.proposal import Proposal
 from scoring.init.propose import propose
 from scoring.init.report import InitReport, report_on
@@ -29,6 +27,10 @@ TEMPLATE = ("scoring.toml", "features", "models", "pipelines", "notebooks")
 MODEL = Path("models") / "conversion" / "model.toml"
 GITIGNORE = ".scoring/\nout/\ndata/sample/\ndata/sample_truth/\n"
 SAMPLE_LEADS = 3_000
+STAGES_QUESTION = (
+    "In which order do the stages of your pipeline follow each other? Write them into `order` "
+    "under [stages] in scoring.toml, as the CRM names them; until then every stage is unknown."
+)
 
 Ask = Callable[[str, list[str]], list[str]]
 
@@ -65,6 +67,7 @@ def init_from(
     with _new_project(target, template) as draft:
         _set_project(draft, name or target.resolve().name, proposal.time_zone)
         _set_known(draft, declared)
+        proposal.questions += _set_stages(draft, proposal)
         _write_text(
             draft / "data" / "sources.toml", sources_toml(proposal, _leads_to(target, folder))
         )
@@ -96,77 +99,9 @@ def init_sample(target: Path, *, template: Path, end: datetime, seed: int) -> In
         _write_text(draft / "data" / "sources.toml", sources_toml(proposal, "data/sample"))
         staging = _write_staging(draft, proposal)
         declared = list(_check_settings(draft).features.known_at_creation)
-    source = f"a simulated sales organisation, seed {seed}, until {stamp(end)}"
+    until = end.astimezone(UTC).isoformat(timespec="minutes")
+    source = f"a simulated sales organisation, seed {seed}, until {until}"
     return report_on(proposal, target, source, declared, staging)
-
-
-def profiles_of(folder: Path) -> list[Profile]:
-    """A sample of every table of a folder: CSV and Parquet files, and subfolders of such.
-
-    Files whose names differ by digits only, with the same columns, are one table.
-    """
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise ConfigError(f"{folder} {what}.", "Name the folder that holds the CRM's tables.")
-    try:
-        entries = sorted(p for p in folder.iterdir() if not p.name.startswith((".", "~")))
-    except PermissionError:
-        raise ConfigError(f"{folder} cannot be read.", "Give this user the right to.") from None
-    found: list[Profile] = []
-    series: dict[str, list[Path]] = {}
-    for path in entries:
-        if path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if _is_table(p)]
-            if inside:
-                pattern = f"{path.name}/*{inside[0].suffix}"
-                same = [p for p in inside if p.suffix == inside[0].suffix]
-                found.append(_folder(same, pattern, path.name))
-        elif _is_table(path):
-            key = re.sub(r"[\d._-]+$", "", path.stem) + path.suffix
-            series.setdefault(key, []).append(path)
-    for key, paths in series.items():
-        found += _united(key, paths, folder)
-    if not found:
-        raise ConfigError(
-            f"{folder} holds no CSV or Parquet file.",
-            "Export the CRM's tables into it as CSV or Parquet, a workbook sheet by sheet.",
-        )
-    return found
-
-
-def _is_table(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt", ".parquet")
-
-
-def _folder(paths: list[Path], pattern: str, name: str) -> Profile:
-    """The files of a subfolder as one table; its first file's sample stands for all."""
-    first = profile(paths[0], pattern, name, len(paths))
-    if len(paths) == 1:
-        return first
-    rows = round(first.rows * sum(p.stat().st_size for p in paths) / paths[0].stat().st_size)
-    return replace(first, rows=rows, rows_exact=False, complete=False)
-
-
-def _united(key: str, paths: list[Path], folder: Path) -> Iterator[Profile]:
-    """One profile for files of the same columns whose glob matches nothing else."""
-    own = [profile(path, path.name, path.stem) for path in paths]
-    stem, suffix = Path(key).stem, Path(key).suffix
-    pattern = f"{stem}*{suffix}"
-    alike = len(own) > 1 and stem and all(list(p.columns) == list(own[0].columns) for p in own)
-    written = {(p.encoding, p.delimiter) for p in own}
-    if not alike or len(written) > 1 or set(folder.glob(pattern)) != set(paths):
-        yield from own
-        return
-    # The newest file's sample stands for all; the rows are those of all files.
-    yield replace(
-        own[-1],
-        pattern=pattern,
-        stem=stem,
-        files=len(own),
-        rows=sum(p.rows for p in own),
-        rows_exact=all(p.rows_exact for p in own),
-        complete=False,
-    )
 
 
 def _refuse_filled(target: Path) -> None:
@@ -215,6 +150,20 @@ def _set_project(draft: Path, name: str, time_zone: str | None) -> None:
     _set_line(draft / "scoring.toml", "name", json.dumps(plain))
     if time_zone is not None:
         _set_line(draft / "scoring.toml", "time_zone", json.dumps(time_zone))
+
+
+def _set_stages(draft: Path, proposal: Proposal) -> list[str]:
+    """Take out the template's stages unless they are the company's; (question,) if it has some."""
+    path = draft / "scoring.toml"
+    stages = {
+        value
+        for part in proposal.parts.get("stage_changes", [])
+        for value in part.profile.columns[part.header("stage") or ""].values
+    }
+    if stages and stages <= set(load(path, ScoringToml).stages.order):
+        return []
+    _set_line(path, "order", "[]")
+    return [STAGES_QUESTION] if stages else []
 
 
 def _set_known(draft: Path, declared: list[str]) -> None:

@@ -77,14 +77,11 @@ class _Chosen:
         weight = np.abs(merged)
         counts = weight >= LEAST_SHARE * weight.sum(axis=1, keepdims=True)
         strength = np.where(speaks & counts, merged, 0)
-        self.variable = np.column_stack([_largest(strength, UP), _largest(-strength, DOWN)])
+        ups, downs = _largest(strength, UP), _largest(-strength, DOWN)
+        self.variable = np.column_stack([ups, downs])
         self.strength = np.take_along_axis(strength, self.variable, axis=1)
-        sign = np.repeat([1, -1], (UP, DOWN))[: self.variable.shape[1]]
-        if self.variable.shape[1] < UP + DOWN:  # fewer variables than places
-            ups = min(UP, strength.shape[1])
-            sign = np.repeat([1, -1], (ups, self.variable.shape[1] - ups))
-        self.sign = sign
-        self.present = self.strength * sign > 0
+        self.sign = np.repeat([1, -1], (ups.shape[1], downs.shape[1]))
+        self.present = self.strength * self.sign > 0
 
     def _column(self) -> np.ndarray:
         """Which column speaks in each cell; -1 where there is no reason."""

@@ -87,7 +87,7 @@ def score_rows(
         raise ValueError("`frame`, `contributions` and `probability` must have the same rows.")
     seen_until = _utc(frame["as_of"])
     used = [c for c in columns if c.name in contributions]
-    sentences = Sentences(used, language, zone, translator(language, locale_dir))
+    sentences = Sentences(columns, language, zone, translator(language, locale_dir))
     why = reasons(frame.assign(as_of=seen_until), contributions, used, sentences)
     points = scale.score(probability, reference)
     values = {

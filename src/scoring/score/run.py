@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring.build.columns import Column
-from scoring.build.featureset import FeatureSet
 from scoring.build.run import build_scoring
 from scoring.check.tables import Tables
 from scoring.clock import stamp
 from scoring.errors import ConfigError
 from scoring.project import Project
+from scoring.score.facts import with_facts
 from scoring.score.rows import score_rows
 from scoring.store.publish import new_folder, read_json, write_bytes, write_json
 from scoring.train import tracking
@@ -23,28 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TREND_DAYS = 7
-
-
-def _fact(name: str, op: str, direction: str | None, days: int | None = None) -> Column:
-    return Column(
-        name=name,
-        variable=name,
-        theme="attention",
-        stream="interactions",
-        op=op,
-        direction=direction,
-        days=days,
-    )
-
-
-# What `attention` needs to know beside the model's columns: who spoke last, and who tried.
-ATTENTION_FACTS = (
-    _fact("_last_inbound", "last_on", "inbound"),
-    _fact("_last_outbound", "last_on", "outbound"),
-    _fact("_inbound_90d", "count", "inbound", 90),
-    _fact("_outbound_90d", "count", "outbound", 90),
-    _fact("_n_interactions", "count", None),
-)
 
 
 @dataclass(frozen=True)
@@ -72,17 +49,6 @@ def scores_folder(project: Project, question: str) -> Path:
     return project.store / "scores" / question
 
 
-def with_facts(features: FeatureSet) -> FeatureSet:
-    """The champion's columns and the facts that `attention` needs."""
-    return FeatureSet(
-        columns=(*features.columns, *ATTENTION_FACTS),
-        attributes=features.attributes,
-        known_at_creation=features.known_at_creation,
-        tracked=features.tracked,
-        left_out=features.left_out,
-    )
-
-
 def score(project: Project, question: str, as_of: datetime) -> Scored:
     """Score the open leads and publish the run under its logical date.
 
@@ -97,7 +63,7 @@ def score(project: Project, question: str, as_of: datetime) -> Scored:
         project,
         question,
         champion.settings,
-        with_facts(champion.features),
+        with_facts(champion.features, tables.manifest["kinds"]),
         as_of,
         since=previous_run(project, question, as_of),
         landed_through=datetime.fromisoformat(again) if again else None,

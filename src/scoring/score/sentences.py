@@ -21,6 +21,8 @@ import pandas as pd
 
 from scoring import words
 from scoring.build.columns import Column
+from scoring.build.unfold import in_words
+from scoring.words.labels import NO, YES
 
 LINE_LENGTH = 90
 MARKS = {1: "+ ", -1: "– "}
@@ -28,6 +30,7 @@ TEXT_LENGTH = LINE_LENGTH - 2
 # A name and the number behind it stand within the first 40 characters of a line.
 NAME_LENGTH = 25
 VALUE_LENGTH = 40
+NUMBERS = frozenset({"n", "value", "share"})
 DATE_OPS = ("first_on", "last_on", "age")
 # Beyond it no calendar helps: about five centuries.
 MOST_DAYS = 200_000
@@ -42,11 +45,16 @@ class Sentences:
     def __init__(
         self, columns: Iterable[Column], language: str, zone: ZoneInfo, texts: NullTranslations
     ) -> None:
-        self._speakers = {c.name: _Speaker(c, language, zone, texts) for c in columns}
+        columns = tuple(columns)
+        growing = {c.name for c in columns if c.op in DATE_OPS}
+        self._speakers = {
+            c.name: _Speaker(c, language, zone, texts, drifts=not growing.isdisjoint(c.inputs))
+            for c in columns
+        }
 
     def sayable(self, column: str, values: pd.Series) -> np.ndarray:
         """(n,) bool: where the value can be said truthfully."""
-        return self._speakers[column].shown(values, None)[1]
+        return self._speakers[column].sayable(values)
 
     def say(
         self, column: str, values: pd.Series, as_of: pd.Series
@@ -62,18 +70,26 @@ class Sentences:
 
 
 class _Speaker:
-    """One column's sentence."""
+    """One column's sentence. `drifts`: a ratio with days since something, other every night."""
 
     def __init__(
-        self, column: Column, language: str, zone: ZoneInfo, texts: NullTranslations
+        self,
+        column: Column,
+        language: str,
+        zone: ZoneInfo,
+        texts: NullTranslations,
+        *,
+        drifts: bool,
     ) -> None:
         self.column, self.language, self.zone, self.texts = column, language, zone, texts
         self.constants = {}
-        if column.label:
-            self.constants["name"] = cut(clean(column.label), NAME_LENGTH)
+        if label := clean(column.label):
+            self.constants["name"] = cut(label, NAME_LENGTH)
         if column.days:
             self.constants["days"] = words.number(column.days, language)
-        self.can = frozenset(self.constants) | self._own_placeholders()
+        self.can = frozenset(self.constants)
+        if not drifts:
+            self.can |= self._own_placeholders()
         forms = [parsed(column.singular), parsed(column.plural)]
         self.fields = frozenset().union(*(f.fields for f in forms if f))
         self.speaks = all(f is not None and f.fields <= self.can for f in forms)
@@ -84,41 +100,30 @@ class _Speaker:
             return frozenset({"value"})
         if self.column.op in DATE_OPS:
             return frozenset({"date"})
-        return frozenset({"n", "value", "share"})
+        return frozenset() if self.column.op == "trend" else NUMBERS
 
-    def shown(self, values: pd.Series, as_of: pd.Series | None) -> tuple[np.ndarray, np.ndarray]:
-        """What is shown of each value (days since 1970 for a date), and whether it can be said.
-
-        Without as_of only the second is meant.
-        """
+    def sayable(self, values: pd.Series) -> np.ndarray:
         if not self.speaks:
-            return np.empty(len(values)), np.zeros(len(values), dtype=bool)
+            return np.zeros(len(values), dtype=bool)
+        if self.column.kind == "category":
+            return self._texts(values) != ""
+        numbers = _numbers(values)
+        if self.column.op in DATE_OPS:
+            return (numbers >= 0) & (numbers < MOST_DAYS)
+        if self.column.op == "trend":
+            return np.isfinite(numbers) & (numbers != 0)
+        if not self.fields & NUMBERS:  # "visited the price page" is not true of 0 visits
+            return np.isfinite(numbers) & (numbers > 0)
+        return np.isfinite(numbers)
+
+    def _shown(self, values: pd.Series, as_of: pd.Series) -> np.ndarray:
+        """What the sentence shows of each value; of a date, the days since 1970."""
         if self.column.kind == "category":
             return self._texts(values)
-        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = _numbers(values)
         if self.column.op in DATE_OPS:
-            sayable = (numbers >= 0) & (numbers < MOST_DAYS)
-            return (numbers if as_of is None else self._days(numbers, as_of)), sayable
-        sayable = np.isfinite(numbers)
+            return self._days(numbers, as_of)
         if self.column.op == "trend":
-            sayable &= numbers != 0
-        elif not self.fields & {"n", "value", "share"}:
-            sayable &= numbers > 0  # "visited the price page" is not true of 0 visits
-        return (numbers if as_of is None else self._rounded(numbers)), sayable
-
-    def _texts(self, values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        codes, levels = pd.factorize(values.astype(object))
-        known = [cut(clean(str(level)), VALUE_LENGTH) for level in levels]
-        shown = np.array([*known, ""], dtype=object)[codes]  # missing has code -1: the last one
-        return shown, shown != ""
-
-    def _days(self, age: np.ndarray, as_of: pd.Series) -> np.ndarray:
-        at = as_of - pd.to_timedelta(np.rint(age * _DAY_US).astype(np.int64), unit="us")
-        local = at.dt.tz_convert(self.zone).dt.tz_localize(None)
-        return (local.dt.normalize() - pd.Timestamp(EPOCH)).dt.days.to_numpy()
-
-    def _rounded(self, numbers: np.ndarray) -> np.ndarray:
-        if self.column.op == "trend" and not self.fields & {"n", "value", "share"}:
             return np.sign(numbers)
         if "value" in self.fields:
             return significant(numbers)
@@ -126,15 +131,24 @@ class _Speaker:
             return np.rint(100 * numbers) / 100 + 0.0
         return np.rint(numbers) + 0.0  # no negative zero
 
+    def _texts(self, values: pd.Series) -> np.ndarray:
+        codes, levels = pd.factorize(values.astype(object))
+        known = [cut(clean(str(level)), VALUE_LENGTH) for level in levels]
+        return np.array([*known, ""], dtype=object)[codes]  # missing has code -1: the last one
+
+    def _days(self, age: np.ndarray, as_of: pd.Series) -> np.ndarray:
+        at = as_of - pd.to_timedelta(np.rint(age * _DAY_US).astype(np.int64), unit="us")
+        local = at.dt.tz_convert(self.zone).dt.tz_localize(None)
+        return (local.dt.normalize() - pd.Timestamp(EPOCH)).dt.days.to_numpy()
+
     def say(self, values: pd.Series, as_of: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        shown, _ = self.shown(values, as_of)
-        codes, levels = pd.factorize(shown)
+        codes, levels = pd.factorize(self._shown(values, as_of))
         for level in levels:
             if level not in self.said:
                 self.said[level] = self._sentence(level), self._fact(level)
-        pairs = np.empty((len(levels), 2), dtype=object)
-        pairs[:] = [self.said[level] for level in levels] or pairs
-        return pairs[codes, 0], pairs[codes, 1]
+        texts = np.array([self.said[level][0] for level in levels], dtype=object)
+        facts = np.array([self.said[level][1] for level in levels], dtype=object)
+        return texts[codes], facts[codes]
 
     def _fact(self, shown: Any) -> str:
         if self.column.kind == "category":
@@ -155,7 +169,9 @@ class _Speaker:
 
     def _value(self, field: str, shown: Any) -> str:
         if self.column.kind == "category":
-            return str(shown)
+            return in_words(str(shown))
+        if self.column.kind == "flag":
+            return self.texts.gettext(YES if shown else NO)
         if field == "date":
             return words.date(EPOCH + timedelta(days=int(shown)), self.language)
         if field == "share":
@@ -171,7 +187,7 @@ class _Speaker:
         """
         if self.column.op == "trend":
             return shown > 0, 1
-        if self.column.kind == "category" or self.column.op in DATE_OPS:
+        if self.column.kind != "number" or self.column.op in DATE_OPS:
             return True, 1
         if "value" not in self.fields and "share" in self.fields:
             count = round(100 * abs(shown))
@@ -188,6 +204,10 @@ class _Speaker:
         if singular == plural:
             return self.texts.gettext(singular)
         return self.texts.ngettext(singular, plural, count)
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 @dataclass(frozen=True)

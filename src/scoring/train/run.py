@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from scoring.build.run import Built, build_scoring, build_training
 from scoring.config import ModelToml
 from scoring.errors import NoUsableModel
 from scoring.project import Project
-from scoring.store.publish import new_folder
+from scoring.store.publish import new_folder, read_json, write_json
 from scoring.train import artefact, tracking
 from scoring.train.artefact import Artefact
 from scoring.train.gates import Decision, decide
@@ -48,14 +48,16 @@ class Trained:
     conversions: int
     features: int
     left_out: dict[str, str]
-    validated: tuple[str, str]
+    validated_from: str
+    validated_to: str
+    reused: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
             "validation": self.validation,
             "baselines": self.baselines,
-            "validated_from": self.validated[0],
-            "validated_to": self.validated[1],
+            "validated_from": self.validated_from,
+            "validated_to": self.validated_to,
             "leaks": None,  # not tested
             "candidate": self.candidate,
             "champion": self.champion,
@@ -65,16 +67,22 @@ class Trained:
             "conversions": self.conversions,
             "features": self.features,
             "left_out": self.left_out,
+            "reused": self.reused,
         }
 
 
 def train(project: Project, question: str, as_of: datetime) -> Trained:
     """One training run. The champion changes only if the gates let the candidate through.
 
-    Raises NoUsableModel (exit 7) where there is too little to learn from; the champion stays.
+    Training the same rows with the same settings for the same logical date again gives what it
+    gave before, from its record. Raises NoUsableModel (exit 7) where there is too little to learn
+    from; the champion stays.
     """
     settings = project.model(question)
     built = build_training(project, question, as_of)
+    record = project.store / "trainings" / f"{question}-{_key(built, settings, as_of)}.json"
+    if (again := _recorded(project, question, record)) is not None:
+        return again
     rows = built.frame()
     _enough(rows, settings)
     split = validation_split(
@@ -113,7 +121,7 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     if decision.promoted:
         tracking.set_champion(project, question, registered.version)
     standing = tracking.registered(project, question, tracking.CHAMPION)
-    return Trained(
+    trained = Trained(
         validation=validation,
         baselines=baselines,
         candidate=registered.version,
@@ -123,8 +131,34 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
         conversions=conversions(rows),
         features=len(final.names),
         left_out=dict(built.features.left_out),
-        validated=(split.start.isoformat(), split.end.isoformat()),
+        validated_from=split.start.isoformat(),
+        validated_to=split.end.isoformat(),
     )
+    write_json(record, asdict(trained))
+    return trained
+
+
+def _key(built: Built, settings: ModelToml, as_of: datetime) -> str:
+    """Everything that a training depends on."""
+    said = [
+        built.folder.name,
+        settings.model_dump(mode="json"),
+        as_of.isoformat(),
+        version("lead-scoring"),
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _recorded(project: Project, question: str, record: Path) -> Trained | None:
+    """The same training, if it was done and its version is still the newest candidate."""
+    said = read_json(record)
+    if said is None:
+        return None
+    candidate = tracking.registered(project, question, tracking.CANDIDATE)
+    if candidate is None or candidate.version != said["candidate"]:
+        return None
+    said["decision"] = Decision(**said["decision"])
+    return Trained(**{**said, "reused": True})
 
 
 def _enough(rows: pd.DataFrame, settings: ModelToml) -> None:

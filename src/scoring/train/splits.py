@@ -2,6 +2,10 @@
 
 A training row is in only if its label was known (`matured_at`) when testing began: the label's
 window is purged, so no training label looks into the test period.
+
+Labels that mature whenever a lead is decided (`at_decision`) are known early for those who give up
+early: of a cohort that is still open, the decided rows alone would teach that nobody converts. So
+the rows from the time on at which too many were undecided are left out as well.
 """
 
 from dataclasses import dataclass
@@ -11,6 +15,10 @@ import numpy as np
 import pandas as pd
 
 from scoring.errors import NoUsableModel
+
+# Of the rows up to the newest one that is learned from, so many must be decided. A few leads that
+# nobody ever closes must not hold up the rest.
+DECIDED_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,36 @@ def rolling_origins(rows: pd.DataFrame, test_from: pd.Timestamp, origins: int) -
     label = rows["label"].to_numpy()
     splits = []
     for start, end in zip(starts, ends, strict=True):
-        train = np.flatnonzero(matured <= start)
+        # A decision at `start` itself matures then: its row may be a tested one.
+        known = (matured <= start) & (as_of < start)
+        train = np.flatnonzero(known & (as_of <= _settled_until(as_of, matured <= start)))
         test = np.flatnonzero((as_of >= start) & (as_of < end))
         if len(np.unique(label[train])) == 2 and len(test):
             splits.append(Split(train, test, pd.Timestamp(start), pd.Timestamp(end)))
     return splits
 
 
+def _settled_until(as_of: np.ndarray, decided: np.ndarray) -> np.datetime64:
+    """The last as_of up to which at least DECIDED_SHARE of the rows are decided.
+
+    With a fixed horizon that is where the horizon ends, and nothing is lost.
+    """
+    moments, place = np.unique(as_of, return_inverse=True)
+    share = np.cumsum(np.bincount(place, weights=decided)) / np.cumsum(np.bincount(place))
+    settled = np.flatnonzero(share >= DECIDED_SHARE)
+    return moments[settled[-1]] if len(settled) else moments[0] - np.timedelta64(1, "us")
+
+
 def newest_share(rows: pd.DataFrame, share: float) -> pd.Timestamp:
-    """The as_of from which on about `share` of the rows lie."""
-    ordered = np.sort(rows["as_of"].to_numpy())
-    return pd.Timestamp(ordered[int(len(ordered) * (1 - share))])
+    """The as_of from which on about `share` of the rows lie.
+
+    Where many rows share a moment (a course's start), the moment that comes nearest; never the
+    first, because then nothing would lie before it.
+    """
+    moments, counts = np.unique(rows["as_of"].to_numpy(), return_counts=True)
+    newer = np.cumsum(counts[::-1])[::-1] / len(rows)
+    first = min(1, len(moments) - 1)
+    return pd.Timestamp(moments[first:][np.argmin(np.abs(newer[first:] - share))])
 
 
 def validation_split(rows: pd.DataFrame, *, min_conversions: int, min_validation: int) -> Split:

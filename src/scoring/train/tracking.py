@@ -97,10 +97,16 @@ def champion(project: Project, question: str) -> tuple[Registered, Artefact]:
             f'There is no champion for the question "{question}" yet.',
             "Train one: `scoring run retrain`; a candidate that fails its gates does not count.",
         )
-    folder = models_folder(project, question) / found.fingerprint[:20]
+    return found, load(project, question, found.version, found.fingerprint)
+
+
+def load(project: Project, question: str, version: str, fingerprint: str) -> Artefact:
+    """Exactly the model with these files, champion or not; from the registry if the store has
+    them no more. Raises NoUsableModel where they are damaged."""
+    folder = models_folder(project, question) / fingerprint[:20]
     if not folder.exists():
-        _download(project, question, found, folder)
-    return found, read(folder, found.fingerprint)
+        _download(project, question, Registered(version, fingerprint, ""), folder)
+    return read(folder, fingerprint)
 
 
 def models_folder(project: Project, question: str) -> Path:

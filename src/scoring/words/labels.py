@@ -11,6 +11,8 @@ def N_(text: str) -> str:
     return text
 
 
+YES, NO = N_("yes"), N_("no")
+
 LABELS: dict[str, dict[str, str]] = {
     "attention": {
         "none": N_("Nothing to note"),

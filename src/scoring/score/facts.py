@@ -1,0 +1,68 @@
+"""What `attention` needs to know beside the model's columns: who spoke last, and who tried.
+
+The facts are columns like any other, computed in the same pass. A customer who opens a mail or
+reads a page does something, but does not wait for an answer: only types in which somebody speaks
+count as speaking.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scoring.build.columns import Column
+from scoring.build.featureset import FeatureSet
+
+# Words in the names of types. A type that is none of these is taken for speech.
+SILENT = (
+    "*open*",
+    "*click*",
+    "*view*",
+    "*visit*",
+    "*download*",
+    "*page*",
+    "*scan*",
+    "*attend*",
+    "*trial*",
+)
+MEETING = ("*meeting*", "*demo*", "*appointment*")
+NOT_HELD = ("*book*", "*plan*", "*invit*", "*schedul*", "*cancel*", "*mov*", "*postpon*")
+
+
+def with_facts(features: FeatureSet, kinds: Iterable[Mapping[str, Any]]) -> FeatureSet:
+    """The champion's columns and the facts, for a project with these kinds of interactions."""
+    types = {kind["type"] for kind in kinds}
+    spoken = tuple(sorted(t for t in types if not _is(t, SILENT)))
+    met = tuple(sorted(t for t in types if _is(t, MEETING) and not _is(t, NOT_HELD)))
+    facts = (
+        _fact("_last_inbound", "last_on", "inbound", spoken),
+        _fact("_last_outbound", "last_on", "outbound", spoken),
+        _fact("_inbound_90d", "count", "inbound", spoken, 90),
+        _fact("_outbound_90d", "count", "outbound", spoken, 90),
+        _fact("_n_interactions", "count", None, None),
+        _fact("_last_meeting", "last_on", None, met),
+    )
+    return replace(features, columns=(*features.columns, *facts))
+
+
+def _is(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
+
+def _fact(
+    name: str,
+    op: str,
+    direction: str | None,
+    types: tuple[str, ...] | None,
+    days: int | None = None,
+) -> Column:
+    return Column(
+        name=name,
+        variable=name,
+        theme="attention",
+        stream="interactions",
+        op=op,
+        direction=direction,
+        types=types,
+        days=days,
+    )

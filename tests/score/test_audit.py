@@ -1,0 +1,166 @@
+"""The audit finds nothing in a sound build, and finds every way of looking ahead in a broken one."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fixture_project import END, FIRST_RUN, NIGHTS, copy_of, new_project, troubled_history
+
+from scoring.check.tables import Tables
+from scoring.clock import Moment, stamp
+from scoring.engine import attributes, features
+from scoring.errors import NoUsableModel
+from scoring.ingest.run import ingest
+from scoring.project import Project
+from scoring.score import past_only
+from scoring.score.audit import ROW, audit
+from scoring.score.run import scores_folder
+
+LAST = NIGHTS[-1]
+
+
+def test_training_rows_and_issued_scores_come_out_the_same(scored: Project) -> None:
+    result = audit(scored, "conversion", END, sample=80)
+    assert result.differences == []
+    assert sum(result.snapshots.values()) == 80
+    assert result.snapshots["scores"] > 5
+    assert result.compared == sum(n * result.features[k] for k, n in result.snapshots.items())
+    assert result.until - result.since > timedelta(days=300)
+    assert "saw the future" in list(result.lines())[-1]
+
+
+def test_a_history_full_of_temptations_comes_out_the_same(troubled: Project) -> None:
+    tables = Tables.open(troubled)
+    changes = pd.concat(pd.read_parquet(f) for f in tables.files("lead_changes"))
+    assert {("landing", False), ("landing", True), ("source", True)} <= set(
+        zip(changes["origin"], changes["inherited"], strict=True)
+    )
+    result = audit(troubled, "conversion", LAST, sample=1000)
+    assert result.differences == []
+    assert result.snapshots["training"] > 100
+
+
+def test_nothing_is_left_behind_and_nothing_is_touched(troubled: Project) -> None:
+    def files() -> set[Path]:
+        return {p for p in troubled.store.rglob("*") if "duckdb" not in p.parts}
+
+    before = files()
+    audit(troubled, "conversion", LAST, sample=2)
+    assert files() == before
+
+
+def test_the_same_seed_draws_the_same_sample(troubled: Project, monkeypatch: Any) -> None:
+    drawn = []
+    real = past_only.rebuilt
+
+    def seen(project: Project, question: str, parts: Any, root: Path, seed: int) -> Any:
+        drawn.append(parts[0].rows[["lead_id", "as_of"]])
+        return real(project, question, parts, root, seed)
+
+    monkeypatch.setattr("scoring.score.audit.rebuilt", seen)
+    for seed in (1, 1, 2):
+        audit(troubled, "conversion", LAST, sample=12, seed=seed)
+    assert drawn[0].equals(drawn[1])
+    assert not drawn[0].equals(drawn[2])
+    quarters = pd.cut(drawn[0]["as_of"], 4).value_counts()
+    assert (quarters > 0).all()
+
+
+Mutation = Callable[[str], str]
+
+
+@pytest.mark.parametrize(
+    ("mutation", "blamed"),
+    [
+        pytest.param(
+            lambda sql: sql.replace("at < s.as_of", "at <= s.as_of"), "touches_7d", id="at as_of"
+        ),
+        pytest.param(
+            lambda sql: sql.replace(" AND e.known_at < s.as_of", ""), "touches_30d", id="recorded"
+        ),
+        pytest.param(
+            lambda sql: sql.replace("< s.as_of", "< s.as_of + INTERVAL 1 DAY"),
+            "last_touch",
+            id="a day ahead",
+        ),
+    ],
+)
+def test_a_past_that_reaches_too_far_is_found(
+    troubled: Project, monkeypatch: Any, mutation: Mutation, blamed: str
+) -> None:
+    real = features.past
+    assert mutation(real(_stream(), features.Landed(), [])) != real(
+        _stream(), features.Landed(), []
+    )
+    monkeypatch.setattr(features, "past", lambda *args: mutation(real(*args)))
+    result = audit(troubled, "conversion", LAST, sample=60)
+    assert blamed in {d.feature for d in result.differences}
+    assert result.to_json()["differences"][0]["as_of"]
+    assert any(blamed in line for line in result.lines()) or len(result.differences) > 20
+
+
+def _stream() -> features.Stream:
+    return features.Stream("interactions", "events", "occurred_at", "kind_id", ())
+
+
+def test_an_attribute_of_today_is_found(troubled: Project, monkeypatch: Any) -> None:
+    def todays(name: str, kind: str, at_creation: bool, tracked: bool) -> str:
+        return f"CAST(l.{name} AS {'VARCHAR' if kind == 'text' else 'DOUBLE'})"
+
+    monkeypatch.setattr(attributes, "_value", todays)
+    found = {d.feature for d in audit(troubled, "conversion", LAST, sample=60).differences}
+    assert found == {"budget", "industry", "seats", "vip"}
+
+
+def test_a_snapshot_that_only_the_future_keeps_is_found(
+    troubled: Project, monkeypatch: Any
+) -> None:
+    """A population that reads an attribute of today lets rows in that the past does not."""
+    monkeypatch.setattr(
+        attributes,
+        "_value",
+        lambda name, kind, *_: f"CAST(l.{name} AS {'VARCHAR' if kind == 'text' else 'DOUBLE'})",
+    )
+    real = type(troubled).model
+    monkeypatch.setattr(
+        type(troubled),
+        "model",
+        lambda self, q: real(self, q).model_copy(
+            update={"population": real(self, q).population.model_copy(update={"where": "seats > 0"})}
+        ),
+    )
+    result = audit(troubled, "conversion", LAST, sample=20)
+    assert {d.feature for d in result.differences} == {ROW}
+
+
+def test_an_issued_probability_that_is_not_the_models_is_found(
+    scored: Project, tmp_path: Path
+) -> None:
+    project = copy_of(scored, tmp_path / "copy")
+    path = scores_folder(project, "conversion") / stamp(END) / "scores.parquet"
+    rows = pd.read_parquet(path)
+    rows["probability"] += 1e-6
+    rows.to_parquet(path, index=False)
+    result = audit(project, "conversion", END, sample=10)
+    assert {d.feature for d in result.differences} == {"probability"}
+    assert len(result.differences) == result.snapshots["scores"]
+
+
+def test_only_scores_of_the_runs_until_as_of_are_drawn(scored: Project) -> None:
+    result = audit(scored, "conversion", FIRST_RUN, sample=10)
+    assert result.until <= FIRST_RUN
+    assert result.differences == []
+
+
+def test_without_any_snapshot_it_says_so(tmp_path: Path) -> None:
+    night = troubled_history()[0]
+    project = new_project(tmp_path, list(night), ages=(300,))
+    from fixture_project import deliver
+
+    deliver(project, night, NIGHTS[0])
+    with pytest.raises(NoUsableModel, match="no snapshot"):
+        audit(project, "conversion", NIGHTS[0], sample=5)
+    assert ingest(project, Moment(NIGHTS[0], NIGHTS[0])).to_json()["leads"]["accepted"] == 0
