@@ -40,19 +40,28 @@ def parse_moment(text: str, zone: ZoneInfo) -> datetime:
     """`2026-11-23`, `2026-11-23T14:05` or with an offset; without one it is local time of `zone`."""
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=zone)
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ConfigError(
             f'"{text}" is not a date or time.',
             "Write it as 2026-11-23, or 2026-11-23T14:05, or with an offset +02:00.",
         ) from None
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=zone)
-    return parsed.astimezone(UTC)
 
 
 def moment(as_of: str | None, zone: ZoneInfo, now: datetime) -> Moment:
-    """What `--as-of` says, or the last midnight of the project's time zone."""
-    at = parse_moment(as_of, zone) if as_of else last_midnight(now, zone)
+    """What `--as-of` says, or the last midnight of the project's time zone.
+
+    Raises ConfigError for a time that is not here yet: a run that is dated ahead would stand as
+    the newest one until that day. A day's grace is for clocks and zones that differ.
+    """
+    at = last_midnight(now, zone) if as_of is None else parse_moment(as_of, zone)
+    if at > now + timedelta(days=1):
+        raise ConfigError(
+            f"--as-of {as_of} lies in the future: nothing is known of that time yet.",
+            "Correct it, or leave it out for the last midnight.",
+        )
     return Moment(as_of=at, now=now)
 
 

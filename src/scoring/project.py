@@ -46,28 +46,30 @@ class Project:
         return sorted(p.parent.name for p in (self.root / "models").glob("*/model.toml"))
 
     def model(self, question: str) -> config.ModelToml:
-        path = self.root / "models" / question / "model.toml"
-        if not path.exists():
-            known = self.questions()
+        self.require_question(question)
+        return config.load(self.root / "models" / question / "model.toml", config.ModelToml)
+
+    def require_question(self, question: str) -> None:
+        """Raises ConfigError, with the nearest name there is, for a question that is not known."""
+        known = self.questions()
+        if question not in known:
             raise ConfigError(
                 f'The question "{question}" has no models/{question}/model.toml.'
                 f"{nearest(question, known)}",
                 f"Known questions: {', '.join(known) or 'none'}.",
             )
-        return config.load(path, config.ModelToml)
 
     def pipelines(self) -> list[str]:
         return sorted(p.stem for p in (self.root / "pipelines").glob("*.toml"))
 
     def pipeline(self, name: str) -> config.PipelineToml:
-        path = self.root / "pipelines" / f"{name}.toml"
-        if not path.exists():
-            known = self.pipelines()
+        known = self.pipelines()
+        if name not in known:
             raise ConfigError(
                 f'The pipeline "{name}" has no pipelines/{name}.toml.{nearest(name, known)}',
                 f"Known pipelines: {', '.join(known) or 'none'}.",
             )
-        return config.load(path, config.PipelineToml)
+        return config.load(self.root / "pipelines" / f"{name}.toml", config.PipelineToml)
 
     # --- folders ----------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class Project:
     def features(self, as_of: datetime | str, question: str = "conversion") -> "pd.DataFrame":
         """The features of the leads that are open as of a moment, a row per lead.
 
-        as_of   a moment, or text such as `2026-11-23`; without a zone it is the project's local time
+        as_of   a moment, or text such as `2026-11-23`; without a zone in the project's local time
 
         Columns: lead_id, as_of (UTC), then the features as the champion was trained with them, or
         as the project's files declare them while there is no champion. Numbers are float64, texts

@@ -141,3 +141,11 @@ def bank_project(root: Path, data: Path) -> Journey:
     scoring("init", root, "--from", data, "--known-at-creation", "*")
     question(root, "conversion", ["called_at"], label="within_horizon", horizon_days=1)
     return Journey(root)
+
+
+def counts_add_up(tables: dict[str, dict[str, int]]) -> None:
+    """Every row that came in is accounted for, in every table."""
+    assert tables
+    for name, n in tables.items():
+        parts = n["accepted"] + n["unchanged"] + n["superseded"] + n["quarantined"]
+        assert n["rows_in"] == parts, f"{name}: {n}"

@@ -1,6 +1,5 @@
 """Projects whose history is known to the row, and one that is trained and scored."""
 
-import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,16 @@ from scoring.check.run import check
 from scoring.clock import Moment
 from scoring.ingest.run import ingest
 from scoring.project import Project
-from scoring.score.run import score
+from scoring.score.run import read_scores, score
 from scoring.simulate import simulate
+from scoring.train import tracking
 from scoring.train.run import train
 
 TEMPLATE = Path(__file__).parents[2]
 END = datetime(2026, 11, 1, tzinfo=UTC)
 FIRST_RUN = END - timedelta(days=21)
+LATER = END + timedelta(days=2)
+SILENT = "silent"
 AGES = (7, 30, 90)
 
 MODEL = """
@@ -30,6 +32,7 @@ horizon_days = 60
 at_age_days = {ages}
 close_after_days = 200
 [features]
+use = {use}
 known_at_creation = {known}
 [gates]
 min_conversions = 5
@@ -39,7 +42,12 @@ margin = 1.0
 
 
 def new_project(
-    root: Path, tables: list[str], *, known: str = "[]", ages: tuple[int, ...] = AGES
+    root: Path,
+    tables: list[str],
+    *,
+    known: str = "[]",
+    ages: tuple[int, ...] = AGES,
+    use: str = '["*"]',
 ) -> Project:
     """A project with the template's features over Parquet files in `source/`."""
     shutil.copytree(
@@ -52,7 +60,7 @@ def new_project(
         '[project]\nname = "test"\ntime_zone = "Europe/Helsinki"\n[limits]\nvanished_share = 1.0\n'
     )
     (root / "models" / "conversion" / "model.toml").write_text(
-        MODEL.format(ages=list(ages), known=known)
+        MODEL.format(ages=list(ages), known=known, use=use)
     )
     listed = "\n".join(f'{t} = "{t}.parquet"' for t in tables)
     (root / "data" / "sources.toml").write_text(
@@ -73,13 +81,19 @@ def deliver(project: Project, tables: Mapping[str, pd.DataFrame], at: datetime) 
 def scored_project(root: Path) -> Project:
     """A small simulated sales organisation, trained at END and scored at FIRST_RUN and END.
 
-    Every lead has an event at exactly the moment of its first snapshot.
+    Every lead has an event at exactly the moment of its first snapshot, but for one, SILENT, that
+    never has any.
     """
     tables = ["leads", "interactions", "stage_changes", "lead_changes", "contacts", "outcomes"]
-    project = new_project(root, tables, known='["industry", "country", "source"]')
+    project = new_project(
+        root,
+        tables,
+        known='["industry", "country", "source"]',
+        use='["engagement", "effort", "fit", "stages"]',  # few enough to train on at once
+    )
     source = root / "source"
     simulate(
-        source, leads=400, end=END, seed=3, events_per_lead=25, prevalence=0.2,
+        source, leads=300, end=END, seed=3, events_per_lead=25, prevalence=0.2,
         truth_dir=root / "truth",
     )  # fmt: skip
     leads = pd.read_parquet(source / "leads.parquet")
@@ -91,8 +105,17 @@ def scored_project(root: Path) -> Project:
         direction="inbound",
     )
     edge = edge[edge["occurred_at"] < END.replace(tzinfo=None)]
-    deliver(project, {"interactions": pd.concat([events, edge], ignore_index=True)}, END)
-    assert train(project, "conversion", END).champion
+    silent = leads.head(1).assign(
+        lead_id=SILENT, created_at=pd.Timestamp(END.replace(tzinfo=None) - timedelta(days=300))
+    )
+    silent["merged_into"], silent["merged_at"], silent["deleted_at"] = None, pd.NaT, pd.NaT
+    tables_now = {
+        "leads": pd.concat([leads, silent.astype(leads.dtypes)], ignore_index=True),
+        "interactions": pd.concat([events, edge], ignore_index=True),
+    }
+    deliver(project, tables_now, END)
+    candidate = train(project, "conversion", END).candidate
+    tracking.set_champion(project, "conversion", candidate)  # good or not is no matter here
     for run in (FIRST_RUN, END):
         score(project, "conversion", run)
     return project
@@ -103,9 +126,40 @@ def copy_of(project: Project, root: Path) -> Project:
     return Project(root)
 
 
-def set_line(project: Project, key: str, value: str) -> None:
-    path = project.root / "models" / "conversion" / "model.toml"
-    path.write_text(re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", path.read_text()))
+def source_table(project: Project, table: str) -> pd.DataFrame:
+    return pd.read_parquet(project.root / "source" / f"{table}.parquet")
+
+
+def later_project(scored: Project, root: Path) -> Project:
+    """Two days after the scores: everything happened that must not change a past score."""
+    project = copy_of(scored, root)
+    scores = read_scores(project, "conversion")
+    target, gone, merged, barred = scores["lead_id"].head(4)
+    events = source_table(project, "interactions")
+    own = events[events["lead_id"] == target].sort_values("occurred_at")
+    late = own.tail(3).assign(interaction_id=["late-1", "late-2", "late-3"])
+    at = END.replace(tzinfo=None)
+    # The first two landed late; the last happened after the score.
+    late["occurred_at"] = late["recorded_at"] = [
+        at - timedelta(days=3), at - timedelta(days=4), at + timedelta(days=1)
+    ]  # fmt: skip
+    events = events.drop(own.index[0])  # and one is not delivered any more
+    leads = source_table(project, "leads")
+    leads.loc[leads["lead_id"] == merged, "merged_into"] = SILENT
+    leads.loc[leads["lead_id"] == merged, "merged_at"] = pd.Timestamp(at - timedelta(days=9))
+    leads = leads[leads["lead_id"] != gone]
+    outcomes = source_table(project, "outcomes")
+    bad = outcomes.head(1).assign(lead_id=barred, decided_at=pd.Timestamp("1980-01-01"))
+    deliver(
+        project,
+        {
+            "leads": leads,
+            "interactions": pd.concat([events, late], ignore_index=True),
+            "outcomes": pd.concat([outcomes, bad], ignore_index=True),
+        },
+        LATER,
+    )
+    return project
 
 
 # --- a hand-made history -------------------------------------------------------------------------
@@ -135,7 +189,9 @@ def troubled_history(seed: int = 5) -> list[dict[str, pd.DataFrame]]:
             if rng.random() < 0.15:  # exactly at a snapshot
                 at = created[lead] + timedelta(days=int(rng.choice(AGES)))
             late = timedelta(days=float(rng.exponential(10))) if rng.random() < 0.3 else None
-            made.append({"lead_id": ids[lead], "at": at, "recorded_at": at + late if late else None})
+            made.append(
+                {"lead_id": ids[lead], "at": at, "recorded_at": at + late if late else None}
+            )
         return made
 
     interactions = [
@@ -190,8 +246,7 @@ def troubled_history(seed: int = 5) -> list[dict[str, pd.DataFrame]]:
                     for i in range(n)
                 ],
                 "merged_at": [
-                    merged[i][1] if i in merged and merged[i][1] < until else None
-                    for i in range(n)
+                    merged[i][1] if i in merged and merged[i][1] < until else None for i in range(n)
                 ],
             }
         ).astype({"created_at": "datetime64[us]", "merged_at": "datetime64[us]"})

@@ -179,7 +179,8 @@ def inherit(connection: Connection, done: Split, work: Path) -> None:
         return
     query = (
         "SELECT e.* REPLACE (s.survivor_id AS lead_id, s.survivor_key AS lead_key, "
-        "s.known_from AS known_from, true AS inherited), s.part "
+        "s.known_from AS known_from, true AS inherited, "
+        "greatest(e.first_landed, s.landed_from) AS first_landed), s.part "
         f"FROM {done.scan()} e JOIN lead_steps s ON s.source_key = e.lead_key"
     )
     tables.split(connection, query, work / "inherited")

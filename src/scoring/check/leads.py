@@ -3,11 +3,12 @@
 Three relations stay in the connection for the other tables:
     lead_versions   every good row of leads with its standing
     lead_index      lead_id, created_at, part, lead_key of every lead
-    lead_steps      lead_id, source_key → lead_key, survivor_id, part, known_from: whose history a
-                    survivor sees, and from when
+    lead_steps      lead_id, source_key → lead_key, survivor_id, part, known_from, landed_from: whose
+                    history a survivor sees, from when, and which run brought the last merge
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def settle(
         "QUALIFY row_number() OVER (PARTITION BY lead_id ORDER BY version_time DESC, "
         "first_landed DESC) = 1"
     )
-    paths = _follow(connection)
+    paths, landings = _follow(connection)
     _register(connection, "circle", pa.table({"lead_id": pa.array(sorted(paths.circles), "str")}))
     _register(connection, "adrift", pa.table({"lead_id": pa.array(sorted(paths.unknown), "str")}))
     quarantined = _quarantine(connection, rows, bad_file)
@@ -62,7 +63,7 @@ def settle(
     if not scalar(connection, "SELECT count(*) FROM lead_now"):
         raise Held("No row of leads keeps its contract.", "Look at the source and its staging SQL.")
     ranges = _index(connection, partitions)
-    _steps(connection, paths)
+    _steps(connection, paths, landings)
     live = "standing = 'current' AND lead_id NOT IN (SELECT lead_id FROM circle)"
     since = f"first_landed <= TIMESTAMP '{seen_until}'" if seen_until else "false"
     found = connection.execute(
@@ -79,22 +80,29 @@ def settle(
     return Leads(counts, paths, ranges)
 
 
-def _follow(connection: Connection) -> Paths:
-    """Merges of the current rows. Without merged_at a merge is known since its row says so."""
+def _follow(connection: Connection) -> tuple[Paths, list[datetime]]:
+    """Merges of the current rows, and when each of the steps had landed.
+
+    Without merged_at a merge is known since its row says so.
+    """
     found = connection.execute(
-        "SELECT lead_id, merged_into, coalesce(merged_at, updated_at, first_landed) "
-        "FROM lead_now WHERE merged_into IS NOT NULL"
+        "SELECT n.lead_id, n.merged_into, "
+        "coalesce(any_value(n.merged_at), any_value(n.updated_at), any_value(n.first_landed)), "
+        "min(v.first_landed) FROM lead_now n JOIN lead_versions v ON v.lead_id = n.lead_id "
+        "AND v.merged_into = n.merged_into GROUP BY n.lead_id, n.merged_into"
     ).fetchall()
-    merges = {lead: (into, at) for lead, into, at in found}
+    merges = {lead: (into, at) for lead, into, at, _ in found}
+    landed = {lead: (into, at) for lead, into, _, at in found}
     _register(
         connection,
         "survivors",
         pa.table({"lead_id": pa.array(sorted({into for into, _ in merges.values()}), "str")}),
     )
-    exist = connection.execute(
+    rows = connection.execute(
         "SELECT lead_id FROM lead_now WHERE lead_id IN (SELECT lead_id FROM survivors)"
     ).fetchall()
-    return follow(merges, {row[0] for row in exist})
+    exist = {row[0] for row in rows}
+    return follow(merges, exist), [at for _, _, at in follow(landed, exist).steps]
 
 
 def _quarantine(connection: Connection, rows: Rows, bad_file: Path) -> int:
@@ -138,7 +146,7 @@ def _index(connection: Connection, partitions: int) -> list[tuple[int, int]]:
     return ranges
 
 
-def _steps(connection: Connection, paths: Paths) -> None:
+def _steps(connection: Connection, paths: Paths, landings: list[datetime]) -> None:
     _register(
         connection,
         "steps",
@@ -147,12 +155,13 @@ def _steps(connection: Connection, paths: Paths) -> None:
                 "lead_id": pa.array([s[0] for s in paths.steps], "str"),
                 "survivor_id": pa.array([s[1] for s in paths.steps], "str"),
                 "known_from": pa.array([s[2] for s in paths.steps], pa.timestamp("us")),
+                "landed_from": pa.array(landings, pa.timestamp("us")),
             }
         ),
     )
     connection.execute(
         "CREATE TABLE lead_steps AS SELECT a.lead_key AS source_key, s.survivor_id, "
-        "b.lead_key AS survivor_key, b.part, s.known_from FROM steps s "
+        "b.lead_key AS survivor_key, b.part, s.known_from, s.landed_from FROM steps s "
         "JOIN lead_index a ON a.lead_id = s.lead_id JOIN lead_index b ON b.lead_id = s.survivor_id"
     )
     _register(

@@ -63,6 +63,8 @@ def command(project: Path, as_of: str | None, as_json: bool, question: str = "")
     opened = Project(project)
     now = datetime.now(UTC)
     at = moment(as_of, opened.settings.zone, now)
+    if question:
+        opened.require_question(question)
     return Command(opened, question, at, as_json)
 
 

@@ -11,7 +11,7 @@ of the survivor's own fields.
 from collections.abc import Mapping, Set
 
 from scoring.engine.connection import identifier, literal
-from scoring.engine.features import Landed
+from scoring.engine.landed import Landed
 
 
 def attributes_sql(

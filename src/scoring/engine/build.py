@@ -5,6 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from scoring.build.reduce import reduce_stream
 from scoring.config import QuestionSection, SnapshotsSection
 from scoring.engine.attributes import attributes_sql
 from scoring.engine.connection import (
@@ -16,19 +19,20 @@ from scoring.engine.connection import (
     identifier,
     literal,
 )
-from scoring.engine.features import Landed, features_sql
+from scoring.engine.events import read_stream
 from scoring.engine.labels import labels_sql
+from scoring.engine.landed import Landed
 from scoring.engine.population import checked_where
 from scoring.engine.snapshots import (
     activity_sql,
     age_days,
     candidates_sql,
     decisions_sql,
+    leads_sql,
     moment,
     open_sql,
     silence_sql,
 )
-from scoring.engine.vocabulary import streams
 from scoring.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -93,10 +97,8 @@ def write_partition(
 ) -> int:
     """Build the rows of one partition into `path`, ordered by lead and as_of; returns how many."""
     _snapshots(connection, tables, partition, features, rows)
-    own_streams = streams(connection, tables, partition)
-    events = [c for c in features.columns if c.stream in {s.name for s in own_streams}]
-    connection.execute(
-        f"CREATE TEMP TABLE events AS {features_sql(events, own_streams, rows.landed)}"
+    connection.register(
+        "events", _event_columns(connection, tables, partition, features, rows.landed)
     )
     labels = ", y.label, y.matured_at" if rows.labels else ""
     made = []
@@ -126,6 +128,40 @@ SELECT *{ratios} FROM (
     return copy_to_parquet(connection, query, path)
 
 
+def _event_columns(
+    connection: Connection,
+    tables: "Tables",
+    partition: int,
+    features: "FeatureSet",
+    landed: Landed,
+) -> pa.Table:
+    """snap_id and every column that reads the history."""
+    snapshots = connection.sql(
+        "SELECT snap_id, lead_key, epoch_us(as_of) AS as_of FROM snapshots ORDER BY snap_id"
+    ).to_arrow_table()
+    made: dict[str, Any] = {"snap_id": snapshots.column("snap_id")}
+    for name in ("interactions", "stage_changes"):
+        columns = [c for c in features.columns if c.stream == name]
+        if not columns:
+            continue
+        properties = {c.of for c in columns if c.of}
+        if any(c.op == "active_days" for c in columns):
+            properties.add("local_day")
+        stream, events = read_stream(connection, tables, name, partition, properties, landed)
+        found = reduce_stream(
+            stream,
+            events,
+            columns,
+            snapshots.column("lead_key").to_numpy(),
+            snapshots.column("as_of").to_numpy(),
+        )
+        for column in columns:
+            text = column.kind == "category"
+            kind = pa.string() if text else pa.float64()
+            made[column.name] = pa.array(found.get(column.name, []), kind, from_pandas=True)
+    return pa.table(made)
+
+
 def _snapshots(
     connection: Connection,
     tables: "Tables",
@@ -142,11 +178,10 @@ def _snapshots(
     def make(name: str, query: str) -> None:
         connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
 
-    there = f"first_landed <= TIMESTAMP {literal(landed.through)}" if landed.through else "true"
+    lead_changes = tables.scan("lead_changes", partition)
     make(
         "leads",
-        f"SELECT * FROM {tables.scan('leads', partition)}"
-        f" WHERE {there} AND {rows.scope.condition()}",
+        leads_sql(tables.scan("leads", partition), lead_changes, landed, rows.scope.condition()),
     )
     make("all_decisions", decisions_sql(tables.scan("outcomes"), landed))
     make("decisions", "SELECT * FROM all_decisions WHERE lead_key IN (SELECT lead_key FROM leads)")
@@ -187,7 +222,7 @@ def _snapshots(
             features.attributes,
             known_at_creation=features.known_at_creation,
             tracked=features.tracked,
-            lead_changes=tables.scan("lead_changes", partition),
+            lead_changes=lead_changes,
             landed=landed,
         ),
     )

@@ -6,13 +6,41 @@ Reads `leads`, `decisions` and `activity` (see `open_leads_sql`) of one partitio
 from datetime import UTC, datetime
 
 from scoring.config import SnapshotsSection
+from scoring.engine.arrays import DAY
 from scoring.engine.connection import identifier, literal
-from scoring.engine.features import DAY, Landed
+from scoring.engine.landed import Landed
 
 
 def moment(at: datetime) -> str:
     """An aware moment as SQL text: naive timestamps of the store are UTC."""
     return f"TIMESTAMP {literal(at.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f'))}"
+
+
+def leads_sql(leads: str, lead_changes: str, landed: Landed, condition: str) -> str:
+    """The leads that had landed, as open or closed as the landing knew them to be.
+
+    A merge or a deletion that landed after the moment of `landed` had not closed the lead then,
+    whenever it is said to have happened.
+    """
+    if landed.through is None:
+        return f"SELECT * FROM {leads} WHERE {condition}"
+    through = f"TIMESTAMP {literal(landed.through)}"
+    return f"""
+WITH known AS (
+    SELECT lead_key, field, arg_max({{'value': value}}, (first_landed, seq)) AS said
+    FROM {lead_changes}
+    WHERE field IN ('merged_into', 'deleted_at') AND origin = 'landing' AND NOT inherited
+        AND first_landed <= {through}
+    GROUP BY ALL
+)
+SELECT l.* REPLACE (
+    CASE WHEN m.said IS NULL OR m.said.value IS NOT NULL THEN l.merged_at END AS merged_at,
+    CASE WHEN d.said IS NULL THEN l.deleted_at ELSE CAST(d.said.value AS TIMESTAMP) END
+        AS deleted_at)
+FROM {leads} l
+LEFT JOIN known m ON m.lead_key = l.lead_key AND m.field = 'merged_into'
+LEFT JOIN known d ON d.lead_key = l.lead_key AND d.field = 'deleted_at'
+WHERE l.first_landed <= {through} AND {condition}"""
 
 
 def activity_sql(interactions: str, stage_changes: str, landed: Landed) -> str:

@@ -4,30 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scoring.engine.connection import Connection, identifier
-from scoring.engine.features import Stream
 
 if TYPE_CHECKING:
     from scoring.check.tables import Tables
-
-
-def streams(connection: Connection, tables: "Tables", partition: int) -> list[Stream]:
-    """The history tables of one partition, as features read them."""
-    kinds = tuple((k["id"], k["type"], k["direction"]) for k in tables.manifest["kinds"])
-    stages = connection.execute(
-        f"SELECT DISTINCT stage FROM {tables.scan('stage_changes')} ORDER BY stage"
-    ).fetchall()
-    return [
-        Stream(
-            "interactions", tables.scan("interactions", partition), "occurred_at", "kind_id", kinds
-        ),
-        Stream(
-            "stage_changes",
-            tables.scan("stage_changes", partition),
-            "changed_at",
-            "stage",
-            tuple((stage, stage, None) for (stage,) in stages),
-        ),
-    ]
 
 
 def types_and_holders(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from scoring.check.tables import Tables
 from scoring.config import ModelToml
 from scoring.engine.connection import Connection, identifier, literal, scalar
-from scoring.engine.features import Landed
+from scoring.engine.landed import Landed
 from scoring.engine.snapshots import activity_sql, decisions_sql, silence_sql
 from scoring.project import Project
 

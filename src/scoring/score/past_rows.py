@@ -47,7 +47,7 @@ def make_members(connection: Connection, tables: Tables, parts: Sequence[Part]) 
 
     part, snapshot (the pseudo-lead's ID), as_of, through, lead_id, lead_key (the original's),
     pseudo_id, and for absorbed leads merged_into (a pseudo_id) and merged_at. A lead comes along
-    if every merge on its way happened before as_of.
+    if every merge on its way happened before as_of and had landed by `through`.
     """
     import pandas as pd
     import pyarrow as pa
@@ -72,7 +72,15 @@ def make_members(connection: Connection, tables: Tables, parts: Sequence[Part]) 
     connection.register("wanted", pa.Table.from_pandas(wanted, preserve_index=False))
     connection.execute(f"""
 CREATE TEMP TABLE members AS
-WITH RECURSIVE reached AS (
+WITH RECURSIVE merges AS (
+    SELECT l.lead_id, l.lead_key, l.merged_into, l.merged_at,
+        coalesce(max(c.first_landed), l.first_landed) AS landed
+    FROM {tables.scan("leads")} l LEFT JOIN {tables.scan("lead_changes")} c
+        ON c.lead_key = l.lead_key AND c.origin = 'landing' AND NOT c.inherited
+        AND c.field = 'merged_into' AND c.value = l.merged_into
+    WHERE l.merged_into IS NOT NULL
+    GROUP BY l.lead_id, l.lead_key, l.merged_into, l.merged_at, l.first_landed
+), reached AS (
     SELECT w.part, w.snapshot, w.as_of::TIMESTAMP AS as_of, w.through::TIMESTAMP AS through,
         l.lead_id, l.lead_key, w.snapshot AS pseudo_id,
         NULL::VARCHAR AS merged_into, NULL::TIMESTAMP AS merged_at
@@ -80,8 +88,8 @@ WITH RECURSIVE reached AS (
     UNION ALL
     SELECT r.part, r.snapshot, r.as_of, r.through, l.lead_id, l.lead_key,
         r.snapshot || '/' || l.lead_key, r.pseudo_id, l.merged_at
-    FROM reached r JOIN {tables.scan("leads")} l ON l.merged_into = r.lead_id
-    WHERE l.merged_at < r.as_of
+    FROM reached r JOIN merges l ON l.merged_into = r.lead_id
+    WHERE l.merged_at < r.as_of AND (r.through IS NULL OR l.landed <= r.through)
 )
 SELECT * FROM reached""")
     connection.unregister("wanted")

@@ -38,10 +38,27 @@ def lock(path: Path, doing: str) -> Iterator[None]:
             log.warning("took over the lock of a run that did not end by itself (%s)", _says(left))
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"process": os.getpid(), "doing": doing}).encode(), 0)
-        yield
-        os.ftruncate(handle, 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _holder(handle: int) -> str:

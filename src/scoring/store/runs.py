@@ -75,6 +75,11 @@ def recorded(folder: Path, name: str, as_of: datetime, started: datetime) -> Ite
     except ScoringError as error:
         run.state, run.exit_code, run.why = FAILED, error.exit_code, str(error)
         raise
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = 130 if isinstance(error, KeyboardInterrupt) else error.code
+        run.state, run.why = FAILED, "stopped by a signal"
+        run.exit_code = code if isinstance(code, int) else 1
+        raise
     except BaseException as error:
         run.state, run.exit_code, run.why = FAILED, 1, type(error).__name__
         raise

@@ -64,6 +64,7 @@ def backtest(
                 "from": split.start.isoformat(),
                 "to": split.end.isoformat(),
                 "trained_on": len(train),
+                "trained_positives": int(train["label"].sum()),
                 "features": len(fitted.names),
                 **measures(label[split.test], probability, seed=seed),
             }

@@ -46,8 +46,10 @@ def rolling_origins(rows: pd.DataFrame, test_from: pd.Timestamp, origins: int) -
     tested = np.sort(as_of[as_of >= test_from.to_datetime64()])
     if not len(tested):
         return []
-    starts = sorted({tested[len(tested) * k // origins] for k in range(origins)})
-    starts[0] = max(starts[0], test_from.to_datetime64())
+    moments, counts = np.unique(tested, return_counts=True)
+    before = np.cumsum(counts) - counts
+    cuts = [np.argmin(np.abs(before - len(tested) * k / origins)) for k in range(origins)]
+    starts = [moments[cut] for cut in sorted(set(cuts))]
     ends = [*starts[1:], tested[-1] + np.timedelta64(1, "us")]
     matured = rows["matured_at"].to_numpy()
     label = rows["label"].to_numpy()
