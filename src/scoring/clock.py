@@ -37,7 +37,7 @@ def midnight_after(moment: datetime, zone: ZoneInfo) -> datetime:
 
 
 def parse_moment(text: str, zone: ZoneInfo) -> datetime:
-    """`2026-11-23`, `2026-11-23T14:05` or with an offset; without one it is local time of `zone`."""
+    """`2026-11-23`, `2026-11-23T14:05` or with an offset; without one in the time of `zone`."""
     try:
         parsed = datetime.fromisoformat(text)
         if parsed.tzinfo is None:
@@ -59,8 +59,8 @@ def moment(as_of: str | None, zone: ZoneInfo, now: datetime) -> Moment:
     at = last_midnight(now, zone) if as_of is None else parse_moment(as_of, zone)
     if at > now + timedelta(days=1):
         raise ConfigError(
-            f"--as-of {as_of} lies in the future: nothing is known of that time yet.",
-            "Correct it, or leave it out for the last midnight.",
+            f"{as_of} lies in the future: nothing is known of that time yet.",
+            "Correct the date, or leave it out for the last midnight.",
         )
     return Moment(as_of=at, now=now)
 

@@ -31,6 +31,12 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _not_empty(tables: dict[str, Any]) -> dict[str, Any]:
+    if not tables:
+        raise ValueError("must name at least one")
+    return tables
+
+
 def _zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(
@@ -43,6 +49,18 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+# What a value is, where the value itself may be a secret.
+KINDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+    date: "a date",
+}
 
 
 class Settings(BaseModel):
@@ -128,7 +146,7 @@ class TableFiles(FileSettings):
 class Source(FileSettings):
     kind: Literal["files"] = "files"
     path: str
-    tables: dict[Identifier, TableFiles]
+    tables: Annotated[dict[Identifier, TableFiles], AfterValidator(_not_empty)]
 
     @model_validator(mode="before")
     @classmethod
@@ -137,14 +155,14 @@ class Source(FileSettings):
             return values
         shared = {k: v for k, v in values.items() if k in FileSettings.model_fields}
         tables = {
-            name: {**shared, **({"file": own} if isinstance(own, str) else own)}
+            name: {**shared, **own} if isinstance(own, dict) else {**shared, "file": own}
             for name, own in values["tables"].items()
         }
         return {**values, "tables": tables}
 
 
 class SourcesToml(Settings):
-    sources: dict[Identifier, Source]
+    sources: Annotated[dict[Identifier, Source], AfterValidator(_not_empty)]
 
 
 class QuestionSection(Settings):
@@ -232,7 +250,17 @@ def load(path: Path, kind: type[Toml]) -> Toml:
             f"{path.name} was looked for in {path.parent} and is not there.",
             "Run the command in a project, or make one with `scoring init DIR`.",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}.",
+            "It must be a file that this user may read.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path.name} is not UTF-8: byte {error.start:,} does not fit.",
+            "Save it as UTF-8 without a byte-order mark.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
     try:
         return kind.model_validate(values)
@@ -242,17 +270,23 @@ def load(path: Path, kind: type[Toml]) -> Toml:
 
 def _sentences(file: str, kind: type[Settings], error: ValidationError) -> list[str]:
     sentences = []
+    said: set[tuple[Any, ...]] = set()
     for fault in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in fault["loc"]) or "the file"
+        loc = tuple(part for part in fault["loc"] if part != "[key]")
+        said.add(loc)
+        if len(loc) > 4 and (*loc[:2], loc[-1]) in said:
+            continue  # a table inherits the fault of its source
+        where = ".".join(str(part) for part in loc) or "the file"
         if fault["type"] == "extra_forbidden":
             likely = nearest(str(fault["loc"][-1]), _keys(kind))
             sentences.append(f"{file}: `{where}` is not a known key.{likely}")
         elif fault["type"] == "missing":
             sentences.append(f"{file}: `{where}` is missing.")
         else:
-            what = fault["msg"].removeprefix("Value error, ")
-            got = type(fault["input"]).__name__
-            sentences.append(f"{file}: `{where}` {what[0].lower() + what[1:]} (got a {got}).")
+            what = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            what = (what[0].lower() + what[1:]).replace("valid dictionary", "table")
+            got = KINDS.get(type(fault["input"]), "something else")
+            sentences.append(f"{file}: `{where}` {what.rstrip('.')} (got {got}).")
     return sentences
 
 

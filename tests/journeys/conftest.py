@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from kit import Journey, bank_project, oulad_project, real_data, scoring
 
+
 def _folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     return tmp_path_factory.mktemp("journey") / name
 

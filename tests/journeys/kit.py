@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ MOMENTS = ("day14", "day28", "day56")
 
 
 def oulad_project(root: Path, data: Path) -> Journey:
-    """A project over an Open University history: three moments, one question each and one of all."""
+    """A project over a history of courses: three moments, one question each and one over all."""
     scoring("init", root, "--from", data, "--known-at-creation", "*")
     staging = root / "data" / "staging" / "crm"
     staging.mkdir(parents=True, exist_ok=True)
@@ -149,3 +150,21 @@ def counts_add_up(tables: dict[str, dict[str, int]]) -> None:
     for name, n in tables.items():
         parts = n["accepted"] + n["unchanged"] + n["superseded"] + n["quarantined"]
         assert n["rows_in"] == parts, f"{name}: {n}"
+
+
+def copy_of_checkout(target: Path) -> Path:
+    """The files that git knows or would add, as they are now; nothing that was made from them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        source = CHECKOUT / name
+        if source.is_file():
+            copied = target / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copied)
+    return target

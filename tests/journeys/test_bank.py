@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from kit import Journey, counts_add_up
+from kit import Journey, counts_add_up, real_data
 
 pytestmark = pytest.mark.real
 
@@ -34,13 +34,11 @@ def test_each_night_scores_the_calls_of_its_day(bank: Journey) -> None:
     first = bank.json("run", "nightly", "--as-of", "2010-11-09")["steps"]["score"]
     second = bank.json("run", "nightly", "--as-of", "2010-11-10")["steps"]["score"]
 
-    calls = _calls_by_day(bank)
+    calls = _calls_by_day()
     assert first["scored"] == calls["2010-11-09"]
     assert second["scored"] == calls["2010-11-10"]
 
 
-def _calls_by_day(bank: Journey) -> dict[str, int]:
-    from kit import real_data
-
+def _calls_by_day() -> dict[str, int]:
     leads = pd.read_parquet(real_data("bank_marketing") / "leads.parquet")
     return leads["called_at"].dt.strftime("%Y-%m-%d").value_counts().to_dict()

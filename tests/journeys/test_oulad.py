@@ -83,15 +83,15 @@ def test_one_lead_is_explained_from_what_had_happened_by_then(scored: Journey) -
     mine = sent[sent["lead_id"] == best["lead_id"]]
     seen = int((mine["occurred_at"] < pd.Timestamp(NIGHT, tz="UTC")).sum())
     assert 0 < seen < len(mine)
-    assert told["events"]["seen"] == seen
+    assert len(told["events"]["seen"]) == seen
 
 
 def test_status_and_doctor_say_where_the_project_stands(scored: Journey) -> None:
     runs = scored.json("status")["runs"]
     doctor = scored.json("doctor", "--question", "day28")
 
-    assert [run["state"] for run in runs[:2]] == ["done", "done"]
-    assert {run["name"] for run in runs[:2]} == {"nightly", "retrain"}
+    assert {"ingest", "check", "retrain", "nightly"} <= {run["name"] for run in runs}
+    assert {run["state"] for run in runs if run["name"] == "nightly"} == {"done"}
     assert doctor["ready"]
     assert any(f["what"] == "champion" and f["level"] == "ok" for f in doctor["findings"])
 

@@ -134,7 +134,7 @@ def later_project(scored: Project, root: Path) -> Project:
     """Two days after the scores: everything happened that must not change a past score."""
     project = copy_of(scored, root)
     scores = read_scores(project, "conversion")
-    target, gone, merged, barred = scores["lead_id"].head(4)
+    target, gone, merged, barred, into = scores["lead_id"].head(5)
     events = source_table(project, "interactions")
     own = events[events["lead_id"] == target].sort_values("occurred_at")
     late = own.tail(3).assign(interaction_id=["late-1", "late-2", "late-3"])
@@ -145,7 +145,7 @@ def later_project(scored: Project, root: Path) -> Project:
     ]  # fmt: skip
     events = events.drop(own.index[0])  # and one is not delivered any more
     leads = source_table(project, "leads")
-    leads.loc[leads["lead_id"] == merged, "merged_into"] = SILENT
+    leads.loc[leads["lead_id"] == merged, "merged_into"] = into
     leads.loc[leads["lead_id"] == merged, "merged_at"] = pd.Timestamp(at - timedelta(days=9))
     leads = leads[leads["lead_id"] != gone]
     outcomes = source_table(project, "outcomes")

@@ -3,7 +3,7 @@
 Three relations stay in the connection for the other tables:
     lead_versions   every good row of leads with its standing
     lead_index      lead_id, created_at, part, lead_key of every lead
-    lead_steps      lead_id, source_key → lead_key, survivor_id, part, known_from, landed_from: whose
+    lead_steps      source_key → survivor_id, survivor_key, part, known_from, landed_from: whose
                     history a survivor sees, from when, and which run brought the last merge
 """
 

@@ -1,5 +1,6 @@
 """The commands of `scoring`, and what a failure looks like."""
 
+import errno
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from types import FrameType
 import typer
 
 from scoring.cli import look, start, steps
-from scoring.errors import ScoringError
+from scoring.errors import ConfigError, ScoringError, TryLater
 
 app = typer.Typer(
     name="scoring",
@@ -39,6 +40,8 @@ def run() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        sys.exit(_of_the_system(error))
     except Exception as error:
         _bug(error)
         sys.exit(1)
@@ -46,6 +49,21 @@ def run() -> None:
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the interface of signal
     sys.exit(143)
+
+
+def _of_the_system(error: OSError) -> int:
+    """A full disk or a file that may not be used is nobody's bug; anything else is one."""
+    what = f"{error.filename or 'A file'}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        typer.echo("Error: The disk is full; what was published before stands.", err=True)
+        typer.echo("Free some space and run the same command again.", err=True)
+        return TryLater.exit_code
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        typer.echo(f"Error: {what} cannot be used: {error.strerror}.", err=True)
+        typer.echo("Run the command as the user who owns the project.", err=True)
+        return ConfigError.exit_code
+    _bug(error)
+    return ScoringError.exit_code
 
 
 def _bug(error: Exception) -> None:

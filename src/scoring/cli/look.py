@@ -137,10 +137,12 @@ def features(
 
 def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     """The last runs, and what is held."""
+    from scoring.store.lock import is_held
     from scoring.store.runs import last_runs
 
     call = command(project, None, json)
-    runs = last_runs(call.project.store / "runs")
+    held = is_held(call.project.store / "lock")
+    runs = last_runs(call.project.store / "runs", running=held)
 
     def lines() -> Iterator[str]:
         if not runs:
@@ -150,7 +152,8 @@ def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             for step in run["steps"]:
                 yield f"    {step['step']:<7} {step['state']:<8} {step.get('seconds', '')} s"
             if run["why"]:
-                yield f"    exit {run['exit_code']}: {run['why']}"
+                code = "" if run["exit_code"] is None else f"exit {run['exit_code']}: "
+                yield f"    {code}{run['why']}"
 
     call.answer({"runs": runs}, lines)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scoring.cli.common import JsonOption, print_json, set_logging
-from scoring.clock import last_midnight, parse_moment
+from scoring.clock import last_midnight, moment
 from scoring.config import ScoringToml, load
 from scoring.errors import ConfigError
 
@@ -107,10 +107,15 @@ def simulate(
     set_logging()
     now = datetime.now(UTC)
     utc = ZoneInfo("UTC")
+    if (out / "scoring.toml").exists():
+        raise ConfigError(
+            f"{out} is a project; a simulated history would stand among its files.",
+            "Name a folder of its own, beside the project.",
+        )
     counts = run(
         out,
         leads=leads,
-        end=parse_moment(end, utc) if end else last_midnight(now, utc),
+        end=moment(end, utc, now).as_of,
         seed=seed,
         years=years,
         prevalence=prevalence,

@@ -6,7 +6,7 @@ from scoring.check.tables import Tables
 from scoring.config import ModelToml
 from scoring.engine.connection import Connection, identifier, literal, scalar
 from scoring.engine.landed import Landed
-from scoring.engine.snapshots import activity_sql, decisions_sql, silence_sql
+from scoring.engine.snapshots import activity_sql, decisions_sql, leads_sql, silence_sql
 from scoring.project import Project
 
 
@@ -39,12 +39,12 @@ def why_not(
     tables = Tables.open(project)
     with project.connect() as connection:
         found = connection.execute(
-            "SELECT lead_key, created_at, first_landed, merged_into, merged_at, root_lead_id,"
-            f" deleted_at, held FROM {tables.scan('leads')} WHERE lead_id = {literal(lead)}"
+            "SELECT lead_key, created_at, first_landed, merged_into, root_lead_id, held"
+            f" FROM {tables.scan('leads')} WHERE lead_id = {literal(lead)}"
         ).fetchone()
         if found is None:
             return "The tables have no lead with this ID."
-        key, created, landed, into, merged, root, deleted, held = found
+        key, created, landed, into, root, held = found
         at = as_of.astimezone(UTC).replace(tzinfo=None)
         if created > at:
             return f"It was created on {_shown(project, created)}, after that moment."
@@ -52,6 +52,16 @@ def why_not(
             return f"Its row landed on {_shown(project, landed)}, after the scores were made."
         if held:
             return "An outcome of it is in quarantine: until that is settled it is not scored."
+        part = partition_of_key(tables, key)
+        known = leads_sql(
+            tables.scan("leads", part),
+            tables.scan("lead_changes", part),
+            landed_sql(through),
+            f"lead_id = {literal(lead)}",
+        )
+        merged, deleted = connection.execute(
+            f"SELECT merged_at, deleted_at FROM ({known})"
+        ).fetchone() or (None, None)
         if into is not None and merged is not None and merged < at:
             further = f", which was merged on into {root}" if root not in (into, lead) else ""
             return f"It was merged into {into} on {_shown(project, merged)}{further}."

@@ -74,7 +74,7 @@ def make_members(connection: Connection, tables: Tables, parts: Sequence[Part]) 
 CREATE TEMP TABLE members AS
 WITH RECURSIVE merges AS (
     SELECT l.lead_id, l.lead_key, l.merged_into, l.merged_at,
-        coalesce(max(c.first_landed), l.first_landed) AS landed
+        coalesce(min(c.first_landed), l.first_landed) AS landed
     FROM {tables.scan("leads")} l LEFT JOIN {tables.scan("lead_changes")} c
         ON c.lead_key = l.lead_key AND c.origin = 'landing' AND NOT c.inherited
         AND c.field = 'merged_into' AND c.value = l.merged_into

@@ -43,7 +43,8 @@ def no_space_is_later() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # Beyond the largest file that the system allows is as full as a full disk.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise TryLater(
                 "The disk is full; nothing was published and the previous state stands.",
                 "Free some space and run the same command again.",

@@ -16,7 +16,7 @@ from scoring.clock import stamp
 from scoring.errors import ScoringError
 from scoring.store.publish import read_json, write_json
 
-RUNNING, DONE, FAILED = "running", "done", "failed"
+RUNNING, DONE, FAILED, KILLED = "running", "done", "failed", "killed"
 
 
 @dataclass
@@ -87,7 +87,14 @@ def recorded(folder: Path, name: str, as_of: datetime, started: datetime) -> Ite
         run.save()
 
 
-def last_runs(folder: Path, most: int = 10) -> list[dict[str, Any]]:
-    """The newest runs by the time they started, newest first."""
+def last_runs(folder: Path, *, running: bool, most: int = 10) -> list[dict[str, Any]]:
+    """The newest runs by the time they started, newest first.
+
+    running   whether a process holds the project's lock: without one, a run that says so was
+              killed before it could say how it ended
+    """
     records = [read_json(path) for path in folder.glob("*.json")]
+    for record in records:
+        if record["state"] == RUNNING and not running:
+            record["state"], record["why"] = KILLED, "killed before it ended; run it again"
     return sorted(records, key=lambda r: r["started"], reverse=True)[:most]

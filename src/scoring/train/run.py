@@ -209,8 +209,15 @@ def _incumbent(
     return fitted.probability(theirs.iloc[split.test])
 
 
+WORDING = ("singular", "plural", "label", "theme")
+
+
 def _recipe(features: FeatureSet, settings: ModelToml) -> str:
-    columns = sorted(json.dumps(c.to_json(), sort_keys=True) for c in features.columns)
+    """What a model is fitted with. Other words for a feature make no other recipe."""
+    columns = sorted(
+        json.dumps({k: v for k, v in c.to_json().items() if k not in WORDING}, sort_keys=True)
+        for c in features.columns
+    )
     return json.dumps([columns, settings.learner.model_dump(mode="json")])
 
 

@@ -61,8 +61,10 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(uri(project))
-    mlflow.set_registry_uri(uri(project))
+    # MLflow writes the address into the environment, where the next project would find it.
+    address, said = uri(project), os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
     try:
         yield mlflow.MlflowClient()
     except MlflowException as error:
@@ -71,6 +73,11 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
             f"MLflow did not answer as it should: {what}",
             "Check MLFLOW_TRACKING_URI and `[tracking] uri` in scoring.toml, then run again.",
         ) from error
+    finally:
+        if said is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = said
 
 
 def registered(project: Project, question: str, alias: str) -> Registered | None:

@@ -1,0 +1,187 @@
+"""Snapshots × features, a partition of leads at a time, into Parquet.
+
+`build_training` makes the labelled rows of a question; `build_scoring` the rows of the leads that
+are open as of a moment, with the feature set that a champion carries.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scoring.build.featureset import FeatureSet, project_features
+from scoring.check.tables import Tables
+from scoring.clock import last_midnight
+from scoring.config import ModelToml
+from scoring.engine.build import LeadScope, Rows, write_partition
+from scoring.engine.landed import Landed
+from scoring.project import Project
+from scoring.store.publish import new_folder, read_json, remove_except, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A folder of Parquet parts and the manifest beside them.
+
+    Rows are ordered by (lead_key, as_of). Columns: lead_id, as_of (naive UTC), root_key,
+    group_id, then label and matured_at in training rows, then the features.
+    """
+
+    folder: Path
+    features: FeatureSet
+    rows: int
+    tables_version: str
+    reused: bool
+
+    def frame(self) -> "pd.DataFrame":
+        import pandas as pd
+        import pyarrow.parquet as pq
+
+        parts = sorted(self.folder.glob("part-*.parquet"))
+        return pd.concat([pq.read_table(part).to_pandas() for part in parts], ignore_index=True)
+
+
+def build_training(
+    project: Project,
+    question: str,
+    as_of: datetime,
+    *,
+    features: FeatureSet | None = None,
+    scope: LeadScope | None = None,
+    parent: Path | None = None,
+) -> Built:
+    """The labelled rows whose label was known by `as_of`. Built again only if something changed.
+
+    features   a champion's own declarations, to refit its recipe; else those of the project's files
+    scope      only these leads
+    parent     a folder of the caller's own, so that the question's training table stays as it is
+    """
+    tables = Tables.open(project)
+    model = project.model(question)
+    folder = "training" if features is None else "training_champion"
+    data_end = min(tables.data_end, as_of)
+    if features is None:
+        features = project_features(project, model)
+    return _build(
+        project,
+        tables,
+        features,
+        Rows(
+            question=model.question,
+            snapshots=model.snapshots,
+            where=model.population.where,
+            until=data_end,
+            rhythm=_rhythm(project, tables, model, data_end),
+            labels=True,
+            landed=Landed(),
+            scope=scope or LeadScope(),
+        ),
+        parent or project.store / "features" / question / folder,
+    )
+
+
+def build_scoring(
+    project: Project,
+    question: str,
+    model: ModelToml,
+    features: FeatureSet,
+    as_of: datetime,
+    *,
+    since: datetime | None = None,
+    landed_through: datetime | None = None,
+    scope: LeadScope | None = None,
+    parent: Path | None = None,
+) -> Built:
+    """The rows of the leads that are open as of `as_of`.
+
+    since            for questions asked at a timestamp of the lead: the last score run; leads
+                     whose column lies in (since, as_of] are taken (without it: the last 24 hours)
+    landed_through   only what had landed by then, to rebuild a score that was issued
+    scope            only these leads
+    parent           a folder of the caller's own, so that the nightly build stays as it is
+    """
+    tables = Tables.open(project)
+    through = None
+    if landed_through is not None:
+        through = landed_through.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return _build(
+        project,
+        tables,
+        features,
+        Rows(
+            question=model.question,
+            snapshots=model.snapshots,
+            where=model.population.where,
+            until=as_of,
+            since=since or as_of - timedelta(days=1),
+            rhythm=(),
+            labels=False,
+            landed=Landed(through),
+            scope=scope or LeadScope(),
+        ),
+        parent or project.store / "features" / question / "scoring",
+    )
+
+
+def _build(
+    project: Project, tables: Tables, features: FeatureSet, rows: Rows, parent: Path
+) -> Built:
+    fingerprint = _fingerprint(tables.version, features, rows)
+    final = parent / fingerprint
+    manifest = read_json(final / "manifest.json")
+    if manifest is None:
+        with new_folder(final, project.tmp) as draft:
+            count = 0
+            for partition in range(tables.partitions):
+                part = draft / f"part-{partition:03d}.parquet"
+                with project.connect() as connection:
+                    count += write_partition(connection, tables, partition, features, rows, part)
+                log.info("partition %d of %d built", partition + 1, tables.partitions)
+            write_json(draft / "manifest.json", {"rows": count, "features": features.to_json()})
+        remove_except(parent, {fingerprint})
+    else:
+        count = manifest["rows"]
+    return Built(
+        folder=final,
+        features=features,
+        rows=count,
+        tables_version=tables.version,
+        reused=manifest is not None,
+    )
+
+
+def _fingerprint(version: str, features: FeatureSet, rows: Rows) -> str:
+    text = json.dumps([FORMAT, version, features.to_json(), rows.to_json()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _rhythm(
+    project: Project, tables: Tables, model: ModelToml, until: datetime
+) -> tuple[datetime, ...]:
+    """The midnights of `every_days`: each N days counted from 1970, so that they never shift."""
+    every = model.snapshots.every_days
+    if not every:
+        return ()
+    from scoring.engine.readiness import first_lead_at
+
+    zone = project.settings.zone
+    with project.connect() as connection:
+        start = first_lead_at(connection, tables)
+    midnights: list[datetime] = []
+    at = last_midnight(until, zone)
+    while start is not None and at >= start:
+        day = at.astimezone(zone).date()
+        if (day - EPOCH).days % every == 0:
+            midnights.append(at)
+        at = last_midnight(at - timedelta(seconds=1), zone)
+    return tuple(reversed(midnights))

@@ -1,0 +1,295 @@
+"""The slow obvious twin of `build`: what every feature, snapshot and label means, in plain Python.
+
+It is written from the English sentences of the documentation, one row at a time, and knows nothing
+of the SQL. The engine must equal it.
+
+All times are naive UTC. A history row is visible to a snapshot (lead, as_of) if it happened before
+as_of and the CRM knew of it before as_of. What belongs to a lead that was merged is known to the
+survivor from the merge on, through every step of a chain.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from scoring.build.columns import Column
+from scoring.config import QuestionSection, SnapshotsSection
+
+DAY = timedelta(days=1)
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True)
+class Lead:
+    lead_id: str
+    created_at: datetime
+    merged_into: str | None = None
+    merged_at: datetime | None = None
+    deleted_at: datetime | None = None
+    person_id: str | None = None
+    held: bool = False
+    first_landed: datetime = datetime(2030, 1, 1)
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a history table: an interaction, a stage change, an outcome, a field change."""
+
+    lead_id: str
+    at: datetime
+    what: str  # type, stage, outcome or field
+    recorded_at: datetime | None = None
+    direction: str | None = None
+    row_id: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    origin: str = "source"
+    gone: bool = False
+
+    @property
+    def known_at(self) -> datetime:
+        return self.recorded_at or self.at
+
+
+@dataclass(frozen=True)
+class World:
+    leads: tuple[Lead, ...]
+    interactions: tuple[Row, ...] = ()
+    stages: tuple[Row, ...] = ()
+    outcomes: tuple[Row, ...] = ()
+    changes: tuple[Row, ...] = ()
+    zone: ZoneInfo = UTC_ZONE
+
+    def lead(self, lead_id: str) -> Lead:
+        return next(lead for lead in self.leads if lead.lead_id == lead_id)
+
+    def survivors(self, lead_id: str) -> Iterator[tuple[str, datetime]]:
+        """Every lead on the way to the last survivor, and from when it knows of this one."""
+        known_from = datetime.min
+        lead = self.lead(lead_id)
+        while lead.merged_into is not None and lead.merged_at is not None:
+            known_from = max(known_from, lead.merged_at)
+            lead = self.lead(lead.merged_into)
+            yield lead.lead_id, known_from
+
+    def root(self, lead_id: str) -> str:
+        return [lead_id, *(survivor for survivor, _ in self.survivors(lead_id))][-1]
+
+    def history(self, rows: Iterable[Row], lead_id: str) -> list[tuple[datetime, Row, bool]]:
+        """(when it was known, row, inherited) of everything that ever belongs to a lead."""
+        found = []
+        for row in rows:
+            if row.gone:
+                continue
+            if row.lead_id == lead_id:
+                found.append((row.known_at, row, False))
+            for survivor, known_from in self.survivors(row.lead_id):
+                if survivor == lead_id:
+                    found.append((max(row.known_at, known_from), row, True))
+        return found
+
+    def past(self, rows: Iterable[Row], lead_id: str, as_of: datetime) -> list[Row]:
+        """What a snapshot sees, oldest first; equal times by identifier."""
+        seen = [
+            row
+            for known_at, row, _ in self.history(rows, lead_id)
+            if row.at < as_of and known_at < as_of
+        ]
+        return sorted(seen, key=lambda r: (r.at, r.row_id))
+
+
+# --- features -----------------------------------------------------------------------------------
+
+
+def feature(world: World, column: Column, lead_id: str, as_of: datetime, row: dict) -> Any:
+    """The value of a column; `row` holds the other columns of the snapshot, for ratios."""
+    if column.op == "ratio":
+        above, below = (row[name] for name in column.inputs)
+        return None if above is None or not below else above / below
+    if column.op == "age":
+        return (as_of - world.lead(lead_id).created_at) / DAY
+    stream = world.interactions if column.stream == "interactions" else world.stages
+    past = [
+        r
+        for r in world.past(stream, lead_id, as_of)
+        if (column.types is None or r.what in column.types)
+        and (column.direction is None or r.direction == column.direction)
+    ]
+    return _operate(column, past, as_of, world.zone)
+
+
+def _of(row: Row, name: str | None) -> Any:
+    return row.what if name in ("type", "stage") else row.values.get(name or "")
+
+
+def _operate(column: Column, past: list[Row], as_of: datetime, zone: ZoneInfo) -> Any:
+    window = past
+    if column.days is not None:
+        window = [r for r in past if r.at >= as_of - column.days * DAY]
+    given = [v for v in (_of(r, column.of) for r in window) if v is not None]
+    match column.op:
+        case "count":
+            return len(window)
+        case "sum":
+            return float(sum((Decimal(str(float(v))) for v in given), Decimal(0)))
+        case "mean":
+            return sum(map(float, given)) / len(given) if given else None
+        case "max":
+            return max(map(float, given)) if given else None
+        case "last":
+            return given[-1] if given else None
+        case "share":
+            part = [r for r in window if r.what in (column.part or ())]
+            return len(part) / len(window) if window else None
+        case "first_on":
+            return (as_of - past[0].at) / DAY if past else None
+        case "last_on":
+            return (as_of - past[-1].at) / DAY if past else None
+        case "active_days":
+            return len({r.at.replace(tzinfo=UTC).astimezone(zone).date() for r in window})
+        case "gap_mean":
+            gaps = [(b.at - a.at) / DAY for a, b in pairwise(past)]
+            return sum(gaps) / len(gaps) if gaps else None
+        case "gap_last":
+            return (past[-1].at - past[-2].at) / DAY if len(past) > 1 else None
+        case "trend":
+            before = [r for r in past if r not in window and r.at >= as_of - 2 * column.days * DAY]
+            recent, earlier = len(window), len(before)
+            return (recent - earlier) / (recent + earlier) if recent + earlier else None
+        case "distinct":
+            return len(set(given))
+    raise AssertionError(column.op)
+
+
+def attribute(
+    world: World, name: str, lead_id: str, as_of: datetime, *, at_creation: bool, tracked: bool
+) -> Any:
+    """The lead's field as it was known at as_of; texts of a history stay texts.
+
+    A field that the CRM keeps a history of is what that history says, and nothing is known before
+    its first row. Otherwise the landing's comparison of nights counts, and before it began to see
+    changes the value that stood there first: at all times for a field known at creation, from the
+    first landing on for others.
+    """
+    lead = world.lead(lead_id)
+    own = [r for r in world.changes if r.lead_id == lead_id and r.what == name and not r.gone]
+    if tracked:
+        own = [r for r in own if r.origin == "source"]
+    own.sort(key=lambda r: (r.at, r.known_at, str(r.values["value"])))
+    seen = [r for r in own if r.at < as_of and r.known_at < as_of]
+    if seen:
+        return seen[-1].values["value"]
+    if tracked:
+        return None
+    landed = [r for r in own if r.origin == "landing"]
+    if at_creation:
+        return landed[0].values["value"] if landed else lead.values.get(name)
+    return lead.values.get(name) if not landed and lead.first_landed < as_of else None
+
+
+# --- snapshots ----------------------------------------------------------------------------------
+
+
+def decisions(world: World, lead_id: str) -> list[tuple[datetime, Row]]:
+    """(known, outcome) of a lead: its own; only without any of its own, those merged into it."""
+    history = world.history(world.outcomes, lead_id)
+    own = [(known, row) for known, row, inherited in history if not inherited]
+    return own or [(known, row) for known, row, _ in history]
+
+
+def is_open(
+    world: World, lead_id: str, as_of: datetime, close_after_days: int, *, scoring: bool
+) -> bool:
+    """The lead is there and nothing closed it before as_of.
+
+    For training an outcome closes when it was decided; for scoring when the CRM knew it too.
+    """
+    lead = world.lead(lead_id)
+    if lead.held or lead.created_at > as_of:
+        return False
+    for known_at, row in decisions(world, lead_id):
+        closed_at = max(row.at, known_at) if scoring else row.at
+        if row.what != "recycled" and closed_at < as_of:
+            return False
+    if any(at is not None and at < as_of for at in (lead.deleted_at, lead.merged_at)):
+        return False
+    return not _fell_silent(world, lead, as_of, close_after_days * DAY)
+
+
+def _fell_silent(world: World, lead: Lead, as_of: datetime, limit: timedelta) -> bool:
+    """More than `limit` without any event, as the CRM came to know of them, before as_of."""
+    heard = sorted(
+        max(row.at, known_at)
+        for rows in (world.interactions, world.stages)
+        for known_at, row, _ in world.history(rows, lead.lead_id)
+    )
+    last = lead.created_at
+    for at in [h for h in heard if lead.created_at <= h < as_of]:
+        if at > last + limit:
+            return True
+        last = at
+    return as_of > last + limit
+
+
+def moments(world: World, lead: Lead, asked: SnapshotsSection, until: datetime) -> set[datetime]:
+    """When the question looks at a lead, up to and with `until`; `every_days` from 1970 on."""
+    found: set[datetime] = set()
+    if asked.at_age_days:
+        found = {lead.created_at + days * DAY for days in asked.at_age_days}
+    elif asked.every_days:
+        day = lead.created_at.date() - 2 * DAY
+        while day <= until.date() + 2 * DAY:
+            if (day - datetime(1970, 1, 1).date()).days % asked.every_days == 0:
+                local = datetime(day.year, day.month, day.day, tzinfo=world.zone)
+                found.add(local.astimezone(UTC).replace(tzinfo=None))
+            day += DAY
+    else:
+        found = {lead.values[name] for name in asked.at if lead.values.get(name) is not None}
+    return {at for at in found if at <= until}
+
+
+def training_snapshots(
+    world: World, asked: SnapshotsSection, until: datetime
+) -> list[tuple[str, datetime]]:
+    return sorted(
+        (lead.lead_id, as_of)
+        for lead in world.leads
+        for as_of in moments(world, lead, asked, until)
+        if is_open(world, lead.lead_id, as_of, asked.close_after_days, scoring=False)
+    )
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+
+def label(
+    world: World, lead_id: str, as_of: datetime, asked: QuestionSection, data_end: datetime
+) -> tuple[int, datetime] | None:
+    """(label, when it was known), or None: not known by the data's end, censored, or held.
+
+    An absorbed lead carries the outcome of the lead that survived.
+    """
+    root = world.root(lead_id)
+    if any(lead.held and world.root(lead.lead_id) == root for lead in world.leads):
+        return None
+    start = as_of if asked.label == "at_decision" else as_of + asked.gap_days * DAY
+    end = start + asked.horizon_days * DAY
+    inside = []
+    for known_at, row in decisions(world, root):
+        if asked.label == "at_decision":
+            if row.at >= start and row.what != "recycled":
+                inside.append((row.at, row.what, max(row.at, known_at)))
+        elif start <= row.at < end and known_at < data_end:
+            inside.append((row.at, row.what, end))
+    first = min(inside) if inside else None
+    if asked.label == "within_horizon" and end > data_end:
+        return None
+    if asked.label == "at_decision" and (first is None or first[2] >= data_end):
+        return None
+    if first is not None and first[1] in asked.censor:
+        return None
+    return int(first is not None and first[1] == asked.outcome), first[2] if first else end
