@@ -103,7 +103,8 @@ class Site:
         assert answer.out == "", f"stdout of a refused command: {answer.out}"
         for part in says:
             assert part in answer.sentence, f"{part!r} is not in: {answer.err}"
-        assert answer.err.count("Error: ") == 1, answer.err
+        errors = [line for line in answer.err.splitlines() if line.startswith("Error: ")]
+        assert len(errors) == 1, answer.err
         assert self.published() == before
         return answer
 

@@ -7,6 +7,7 @@ writing holds the project's lock. Numbers and names are logged, never a row of d
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
     try:
         yield mlflow.MlflowClient()
     except MlflowException as error:
-        what = str(error).splitlines()[0][:200]
+        what = re.sub(r"//[^@/\s]*@", "//", str(error).splitlines()[0])[:200]
         raise TryLater(
             f"MLflow did not answer as it should: {what}",
             "Check MLFLOW_TRACKING_URI and `[tracking] uri` in scoring.toml, then run again.",
