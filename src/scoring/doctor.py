@@ -60,7 +60,7 @@ def diagnose(project: Project, question: str, as_of: datetime) -> list[Finding]:
         return [*findings, Finding("problem", "tables", error.message, error.hint or "")]
     findings += _tables(tables)
     findings += _readiness(project, question, tables, as_of)
-    findings += _attributes(project, question, tables)
+    findings += _attributes(project, question)
     findings.append(_champion(project, question))
     return findings
 
@@ -158,14 +158,13 @@ def _readiness(project: Project, question: str, tables: "Tables", as_of: datetim
     return findings
 
 
-def _attributes(project: Project, question: str, tables: "Tables") -> list[Finding]:
-    from scoring.build.featureset import feature_set
+def _attributes(project: Project, question: str) -> list[Finding]:
+    from scoring.build.featureset import project_features
     from scoring.build.load import load_features
 
     try:
         named = load_features(project.root / "features")
-        with project.connect() as connection:
-            features = feature_set(connection, tables, named, project.model(question))
+        features = project_features(project, project.model(question))
     except ScoringError as error:
         return [Finding("problem", "features", error.message, error.hint or "")]
     findings = [Finding("ok", "features", f"{len(features.columns)} columns can be computed")]

@@ -115,7 +115,7 @@ def test_broken_lines_are_quarantined_and_too_many_hold_the_run(site: Site):
     counts = site("ingest", "--json").json["interactions"]
     assert (counts["accepted"], counts["quarantined"]) == (0, 2)
     # A quote that never ends swallows everything behind it.
-    open_quote = whole.replace("\n", f'\n"{PRIVATE}', 1)
+    open_quote = whole.replace('"', "").replace("\n", f'\n"{PRIVATE}', 1)
     path.write_text(open_quote, encoding="utf-8")
     site.refuses("run", "nightly", code=3, says=["interactions.csv"])
 
@@ -149,9 +149,10 @@ def test_declared_dates_and_decimals(fresh: Site):
         for n, row in enumerate(rows):
             row["created_at"] = "31.01.2026 14.05" if n % 20 else "01/31/2026 14.05"
             row["budget"] = "1234,50"
-        return rows
+        keep = ("lead_id", "created_at", "tier", "budget")
+        return [{name: row[name] for name in keep} for row in rows]
 
-    fresh.edit("leads", localised)
+    fresh.write("leads", localised(fresh.rows("leads")))
     fresh.settings(
         "data/sources.toml",
         'mode = "full"',

@@ -125,7 +125,9 @@ def _exact_sum(snapshot: np.ndarray, values: np.ndarray, size: int) -> np.ndarra
 
     Fixed point in two limbs: each is summed as whole numbers below 2^53, which floats hold exactly.
     """
-    scaled = np.rint(values * SCALE).astype(np.int64)
+    # Scaled in two parts: a float above 9e9 times a million would lose its last digits.
+    whole = np.trunc(values)
+    scaled = whole.astype(np.int64) * SCALE + np.rint((values - whole) * SCALE).astype(np.int64)
     high, low = np.divmod(scaled, LIMB)
     highs = np.bincount(snapshot, weights=high, minlength=size).astype(np.longdouble)
     lows = np.bincount(snapshot, weights=low, minlength=size).astype(np.longdouble)

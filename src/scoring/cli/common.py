@@ -81,10 +81,12 @@ def set_logging() -> None:
 @contextmanager
 def run_record(call: Command, name: str) -> Iterator[Any]:
     """Hold the project's lock and keep a run record while the block works."""
+    from scoring.store.publish import remove_drafts
     from scoring.store.runs import recorded
 
     with (
         call.project.locked(f"scoring {name}"),
         recorded(call.project.store / "runs", name, call.as_of, call.at.now) as run,
     ):
+        remove_drafts(call.project.tmp)
         yield run

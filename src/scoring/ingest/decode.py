@@ -79,7 +79,8 @@ def decode(
         transcript.parent.mkdir(parents=True, exist_ok=True)
         out = transcript.open("w", encoding="utf-8", newline="")
     try:
-        for piece in _pieces(path, shown, codec, len(mark), declared=bool(encoding and not mark)):
+        declared = "" if mark else encoding
+        for piece in _pieces(path, shown, codec, len(mark), declared=declared):
             if size < HEAD:
                 head.append(piece[:HEAD])
             size += len(piece)
@@ -126,7 +127,7 @@ def _codec(start: bytes, shown: str, declared: str) -> tuple[bytes, str]:
     return b"", info.name
 
 
-def _pieces(path: Path, shown: str, codec: str, skip: int, *, declared: bool) -> Iterator[str]:
+def _pieces(path: Path, shown: str, codec: str, skip: int, *, declared: str) -> Iterator[str]:
     """The text, a block at a time; names the first byte that does not fit."""
     decoder = codecs.getincrementaldecoder(codec)("strict")
     # Text that is valid UTF-8 with letters beyond ASCII is UTF-8: read by a one-byte code page it
@@ -156,20 +157,22 @@ def _pieces(path: Path, shown: str, codec: str, skip: int, *, declared: bool) ->
                 break
     if other and beyond_ascii and declared:
         raise ConfigError(
-            f'{shown} is UTF-8, but encoding = "{codec}" is declared for it.',
+            f'{shown} is UTF-8, but encoding = "{declared}" is declared for it.',
             "Take the setting out of data/sources.toml.",
         )
 
 
-def _undecodable(shown: str, codec: str, offset: int, declared: bool) -> ConfigError:
+def _undecodable(shown: str, codec: str, offset: int, declared: str) -> ConfigError:
     if declared:
-        hint = f'Correct encoding = "{codec}" in data/sources.toml, or export the file as UTF-8.'
+        hint = f'Correct encoding = "{declared}" in data/sources.toml, or export the file as UTF-8.'
     else:
         hint = (
             "Set encoding for this source or table in data/sources.toml to what the file was "
             'exported in (often "windows-1252"), or export it as UTF-8.'
         )
-    return ConfigError(f"{shown} is not {codec.upper()}: byte {offset:,} does not fit.", hint)
+    return ConfigError(
+        f"{shown} is not {(declared or codec).upper()}: byte {offset:,} does not fit.", hint
+    )
 
 
 def _records(sample: str, whole: bool) -> list[str]:

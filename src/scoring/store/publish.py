@@ -136,3 +136,16 @@ def remove_except(parent: Path, keep: set[str]) -> None:
     for entry in parent.iterdir():
         if entry.name not in keep and entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def remove_drafts(tmp: Path) -> None:
+    """Take out what runs that were killed left in `tmp`. The caller holds the project's lock.
+
+    What `explain` has there stays, since it works without the lock; so does the engine's spill,
+    which the engine clears itself.
+    """
+    if not tmp.exists():
+        return
+    for entry in tmp.iterdir():
+        if entry.is_dir() and not entry.name.startswith(("explain", "duckdb")):
+            shutil.rmtree(entry, ignore_errors=True)
