@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 from scoring.errors import ConfigError
 
+FARTHEST_AHEAD = timedelta(days=366)
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -53,13 +55,14 @@ def parse_moment(text: str, zone: ZoneInfo) -> datetime:
 def moment(as_of: str | None, zone: ZoneInfo, now: datetime) -> Moment:
     """What `--as-of` says, or the last midnight of the project's time zone.
 
-    Raises ConfigError for a time that is not here yet: a run that is dated ahead would stand as
-    the newest one until that day. A day's grace is for clocks and zones that differ.
+    Nights may be played ahead, over a simulated history for example. Raises ConfigError for a
+    moment that is farther than any such play: a mistyped year would stand as the newest run until
+    that day.
     """
     at = last_midnight(now, zone) if as_of is None else parse_moment(as_of, zone)
-    if at > now + timedelta(days=1):
+    if at > now + FARTHEST_AHEAD:
         raise ConfigError(
-            f"{as_of} lies in the future: nothing is known of that time yet.",
+            f"{as_of} lies more than a year in the future.",
             "Correct the date, or leave it out for the last midnight.",
         )
     return Moment(as_of=at, now=now)

@@ -17,7 +17,7 @@ NIGHT, NEXT_NIGHT = "2026-11-01", "2026-11-02"
 # Stands in the data wherever a test spoils a value: nothing that is printed may hold it.
 PRIVATE = "private-7f3a2c"
 
-# A run that stops may leave batches that no manifest names: nobody reads them, the next removes them.
+# A run that stops may leave batches here that no manifest names; the next run removes them.
 LEFT_OVER = ".scoring/landing/crm/"
 
 Row = dict[str, str]

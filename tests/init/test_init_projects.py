@@ -207,7 +207,7 @@ def test_files_of_a_series_are_one_table(tmp_path, new):
         )
     report = new(tmp_path / "exports")
     assert report.tables["leads"]["files"] == ["leads*.csv"]
-    assert report.tables["leads"]["rows"] == "6"
+    assert report.tables["leads"]["rows"] == 6
 
 
 def test_known_at_creation_is_asked_for_and_comments_stay(tmp_path, new):

@@ -98,7 +98,7 @@ def test_the_sample_is_canonical_and_its_truth_stands_apart(tmp_path):
     project = Project(tmp_path / "my shop")
     assert project.sources["crm"].path == "data/sample"
     assert all(said["as_is"] for said in report.tables.values())
-    assert report.tables["leads"]["rows"] == "3,000"
+    assert report.tables["leads"]["rows"] == 3_000
     assert (project.root / "data" / "sample_truth").is_dir()
     assert report.next_commands[0].startswith("cd '")
     assert project.settings.project.name == "my-shop"

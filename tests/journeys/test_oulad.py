@@ -173,7 +173,9 @@ def test_leads_with_an_outcome_in_quarantine_are_not_trained_on(submissions: Jou
 def test_leads_with_an_outcome_in_quarantine_are_not_scored(submissions: Journey) -> None:
     impossible = _impossible(real_data("oulad_submissions"))
 
-    submissions("run", "retrain", "--question", "day28", "--as-of", NIGHT)
+    # Trained on all presentations: at NIGHT itself only 2013B could be learned from and tested on
+    # a later one, which the gates refuse.
+    submissions("run", "retrain", "--question", "day28")
     submissions("run", "nightly", "--question", "day28", "--as-of", NIGHT)
 
     scores = pd.read_parquet(submissions.root / "out" / "scores-day28.parquet")

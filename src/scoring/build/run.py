@@ -7,6 +7,7 @@ are open as of a moment, with the feature set that a champion carries.
 import hashlib
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from scoring.build.featureset import FeatureSet, project_features
 from scoring.check.tables import Tables
 from scoring.clock import last_midnight
 from scoring.config import ModelToml
-from scoring.engine.build import LeadScope, Rows, write_partition
+from scoring.engine.build import LeadScope, Rows, read_settling, write_partition
 from scoring.engine.landed import Landed
 from scoring.project import Project
 from scoring.store.publish import new_folder, read_json, remove_except, write_json
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 EPOCH = date(1970, 1, 1)
 
 
@@ -35,6 +36,9 @@ class Built:
 
     Rows are ordered by (lead_key, as_of). Columns: lead_id, as_of (naive UTC), root_key,
     group_id, then label and matured_at in training rows, then the features.
+
+    settling   training rows of `at_decision`, before `population.where`: date of as_of (UTC) → how
+               many snapshots have a label, and how many of leads still to be decided have none
     """
 
     folder: Path
@@ -42,6 +46,7 @@ class Built:
     rows: int
     tables_version: str
     reused: bool
+    settling: Mapping[str, Sequence[int]]
 
     def frame(self) -> "pd.DataFrame":
         import pandas as pd
@@ -139,24 +144,29 @@ def _build(
     fingerprint = _fingerprint(tables.version, features, rows)
     final = parent / fingerprint
     manifest = read_json(final / "manifest.json")
+    reused = manifest is not None
     if manifest is None:
         with new_folder(final, project.tmp) as draft:
             count = 0
+            settling: dict[str, list[int]] = {}
             for partition in range(tables.partitions):
                 part = draft / f"part-{partition:03d}.parquet"
                 with project.connect() as connection:
                     count += write_partition(connection, tables, partition, features, rows, part)
+                    for day, *found in read_settling(connection, rows):
+                        before = settling.get(day, [0, 0])
+                        settling[day] = [a + b for a, b in zip(before, found, strict=True)]
                 log.info("partition %d of %d built", partition + 1, tables.partitions)
-            write_json(draft / "manifest.json", {"rows": count, "features": features.to_json()})
+            manifest = {"rows": count, "settling": settling, "features": features.to_json()}
+            write_json(draft / "manifest.json", manifest)
         remove_except(parent, {fingerprint})
-    else:
-        count = manifest["rows"]
     return Built(
         folder=final,
         features=features,
-        rows=count,
+        rows=manifest["rows"],
         tables_version=tables.version,
-        reused=manifest is not None,
+        reused=reused,
+        settling=manifest["settling"],
     )
 
 

@@ -20,7 +20,7 @@ from scoring.engine.connection import (
     literal,
 )
 from scoring.engine.events import read_stream
-from scoring.engine.labels import labels_sql
+from scoring.engine.labels import labels_sql, settling_sql
 from scoring.engine.landed import Landed
 from scoring.engine.population import checked_where
 from scoring.engine.snapshots import (
@@ -128,6 +128,14 @@ SELECT *{ratios} FROM (
     return copy_to_parquet(connection, query, path)
 
 
+def read_settling(connection: Connection, rows: Rows) -> list[tuple[str, int, int]]:
+    """(day, labelled, undecided) of the partition just built; empty unless `at_decision`."""
+    if not rows.labels or rows.question.label != "at_decision":
+        return []
+    found = connection.execute("SELECT day, labelled, undecided FROM settling ORDER BY day")
+    return [(str(day), int(known), int(not_yet)) for day, known, not_yet in found.fetchall()]
+
+
 def _event_columns(
     connection: Connection,
     tables: "Tables",
@@ -213,6 +221,8 @@ def _snapshots(
         held = f"SELECT root_lead_key AS root_key FROM {tables.scan('leads')} WHERE held"
         make("held_roots", held)
         make("labels", labels_sql(rows.question, data_end=rows.until))
+        if rows.question.label == "at_decision":
+            make("settling", settling_sql(data_end=rows.until))
         connection.execute(
             "DELETE FROM snapshots WHERE snap_id NOT IN (SELECT snap_id FROM labels)"
         )

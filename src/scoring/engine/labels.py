@@ -55,3 +55,30 @@ FROM snapshots s LEFT JOIN firsts f ON f.snap_id = s.snap_id
 WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
     AND s.root_key NOT IN (SELECT root_key FROM held_roots)
     AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""
+
+
+def settling_sql(*, data_end: datetime) -> str:
+    """day, labelled, undecided: snapshots by the date (UTC) of as_of, for `at_decision`.
+
+    labelled    the label is known by `data_end`
+    undecided   no outcome is known by `data_end`, and one can still come: the lead is not deleted
+                and did not fall silent. Whoever closed without an outcome holds nothing up.
+    Reads what `labels_sql` reads, `labels`, `leads` and `silence`.
+    """
+    end = moment(data_end)
+    return f"""
+WITH decided AS (
+    SELECT DISTINCT s.snap_id FROM snapshots s JOIN all_decisions o ON o.lead_key = s.root_key
+    WHERE o.decided_at >= s.as_of AND o.outcome <> 'recycled'
+        AND greatest(o.decided_at, o.known_at) < {end}
+), states AS (
+    SELECT s.as_of::DATE AS day, s.snap_id IN (SELECT snap_id FROM labels) AS labelled,
+        s.snap_id NOT IN (SELECT snap_id FROM decided) AND l.deleted_at IS NULL
+            AND silence.silent_at >= {end}
+            AND s.root_key NOT IN (SELECT root_key FROM held_roots) AS undecided
+    FROM snapshots s
+    JOIN leads l ON l.lead_key = s.lead_key
+    JOIN silence ON silence.lead_key = s.lead_key
+)
+SELECT day, count(*) FILTER (labelled) AS labelled, count(*) FILTER (undecided) AS undecided
+FROM states WHERE labelled OR undecided GROUP BY day ORDER BY day"""

@@ -75,9 +75,10 @@ class InitReport:
 
 def _table_lines(table: str, said: dict[str, Any]) -> list[str]:
     files = ", ".join(said["files"])
+    rows = f"{said['rows']:,}" if said["rows_exact"] else f"about {said['rows']:,}"
     if said["as_is"]:
-        return [f"{table}: {files}, {said['rows']} rows, canonical as it is.", ""]
-    lines = [f"{table}: from {files}, {said['rows']} rows; see {said['staging']}"]
+        return [f"{table}: {files}, {rows} rows, canonical as it is.", ""]
+    lines = [f"{table}: from {files}, {rows} rows; see {said['staging']}"]
     for column in said["columns"]:
         because = f" ({column['because']})" if column["because"] else ""
         shown = f'"{column["header"]}"' if column["header"] else "-"
@@ -135,7 +136,8 @@ def _table(parts: list[Part], staging: str | None) -> dict[str, Any]:
     ]
     return {
         "files": [part.profile.pattern for part in parts],
-        "rows": f"{rows:,}" if exact else f"about {rows:,}",
+        "rows": rows,
+        "rows_exact": exact,
         "as_is": staging is None,
         "staging": staging,
         "columns": columns,

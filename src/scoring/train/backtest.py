@@ -10,7 +10,7 @@ from scoring.errors import NoUsableModel
 from scoring.project import Project
 from scoring.train.metrics import measures
 from scoring.train.recipe import baseline_probabilities, fit
-from scoring.train.splits import as_naive, newest_share, rolling_origins
+from scoring.train.splits import as_naive, newest_share, rolling_origins, settled
 
 TESTED_SHARE = 0.3  # of the rows, the newest, unless --test-from says otherwise
 
@@ -31,7 +31,7 @@ def backtest(
     """
     model = project.model(question)
     built = build_training(project, question, as_of)
-    rows = built.frame()
+    rows = settled(built.frame(), built.settling)
     if not len(rows):
         raise NoUsableModel(
             "There are no labelled rows: no lead has a label that was known by the data's end.",

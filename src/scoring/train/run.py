@@ -28,7 +28,7 @@ from scoring.train.gates import Decision, decide
 from scoring.train.metrics import measures
 from scoring.train.plots import validation_figures
 from scoring.train.recipe import Fitted, baseline_probabilities, fit
-from scoring.train.splits import Split, as_naive, conversions, validation_split
+from scoring.train.splits import Split, as_naive, conversions, settled, validation_split
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     record = project.store / "trainings" / f"{question}-{_key(built, settings, as_of)}.json"
     if (again := _recorded(project, question, record)) is not None:
         return again
-    rows = built.frame()
+    rows = settled(built.frame(), built.settling)
     _enough(rows, settings)
     split = validation_split(
         rows,
@@ -200,7 +200,8 @@ def _incumbent(
         return None
     if _recipe(champion.features, before) == _recipe(built.features.keep(champion.names), settings):
         return None
-    theirs = build_training(project, question, as_of, features=champion.features).frame()
+    again = build_training(project, question, as_of, features=champion.features)
+    theirs = settled(again.frame(), again.settling)
     keys = ["lead_id", "as_of"]
     if not theirs[keys].equals(rows[keys]):
         log.warning("the champion's features give other rows: its recipe cannot be compared")

@@ -5,20 +5,29 @@ window is purged, so no training label looks into the test period.
 
 Labels that mature whenever a lead is decided (`at_decision`) are known early for those who give up
 early: of a cohort that is still open, the decided rows alone would teach that nobody converts. So
-the rows from the time on at which too many were undecided are left out as well.
+the rows from the time on at which too many were undecided are left out: at every origin
+(`rolling_origins`), and at the data's end (`settled`).
 """
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import isotonic_regression
 
 from scoring.errors import NoUsableModel
 
-# Of the rows up to the newest one that is learned from, so many must be decided. A few leads that
-# nobody ever closes must not hold up the rest.
-DECIDED_SHARE = 0.95
+log = logging.getLogger(__name__)
+
+# So many more of a cohort than of the oldest ones may be undecided.
+UNDECIDED_AT_MOST = 0.05
+# Leads that nobody ever closes must not hold up the rest: what the oldest fifth of the rows shows
+# undecided counts as never decided, up to this share. Above it the oldest are not decided yet.
+OLDEST_SHARE = 0.2
+NEVER_DECIDED_AT_MOST = 0.2
 
 
 @dataclass(frozen=True)
@@ -56,23 +65,59 @@ def rolling_origins(rows: pd.DataFrame, test_from: pd.Timestamp, origins: int) -
     splits = []
     for start, end in zip(starts, ends, strict=True):
         # A decision at `start` itself matures then: its row may be a tested one.
-        known = (matured <= start) & (as_of < start)
-        train = np.flatnonzero(known & (as_of <= _settled_until(as_of, matured <= start)))
+        before = as_of < start
+        known = before & (matured <= start)
+        moments, place = np.unique(as_of[before], return_inverse=True)
+        until = settled_until(
+            np.bincount(place, minlength=len(moments)),
+            np.bincount(place, weights=matured[before] > start, minlength=len(moments)),
+        )
+        train = np.flatnonzero(known & np.isin(as_of, moments[:until]))
         test = np.flatnonzero((as_of >= start) & (as_of < end))
         if len(np.unique(label[train])) == 2 and len(test):
             splits.append(Split(train, test, pd.Timestamp(start), pd.Timestamp(end)))
     return splits
 
 
-def _settled_until(as_of: np.ndarray, decided: np.ndarray) -> np.datetime64:
-    """The last as_of up to which at least DECIDED_SHARE of the rows are decided.
+def settled_until(rows: np.ndarray, undecided: np.ndarray) -> int:
+    """How many of the moments, from the oldest on, hold few undecided rows; 0 if none does.
 
-    With a fixed horizon that is where the horizon ends, and nothing is lost.
+    `rows` (m,) and `undecided` (m,) count, for each distinct as_of in ascending order, the rows and
+    those of them whose outcome is not known yet. The undecided share is smoothed by isotonic
+    regression (pool adjacent violators, Ayer et al. 1955): the younger, the more are undecided,
+    which needs no width of a window. With a fixed horizon it jumps from 0 to 1 where the horizon
+    ends, and nothing is lost.
     """
-    moments, place = np.unique(as_of, return_inverse=True)
-    share = np.cumsum(np.bincount(place, weights=decided)) / np.cumsum(np.bincount(place))
-    settled = np.flatnonzero(share >= DECIDED_SHARE)
-    return moments[settled[-1]] if len(settled) else moments[0] - np.timedelta64(1, "us")
+    if not len(rows):
+        return 0
+    share = isotonic_regression(undecided / rows, weights=rows, increasing=True).x
+    oldest = np.cumsum(rows) - rows < OLDEST_SHARE * rows.sum()
+    never = min(undecided[oldest].sum() / rows[oldest].sum(), NEVER_DECIDED_AT_MOST)
+    # The sums behind a share are not exact: 1 of 20 must be 5 %.
+    return int(np.searchsorted(share, never + UNDECIDED_AT_MOST + 1e-9, side="right"))
+
+
+def settled(rows: pd.DataFrame, settling: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """The rows of the days up to which nearly every lead was decided by the data's end.
+
+    `settling`: as `Built` tells it, date of as_of (UTC) → labelled and undecided snapshots. Empty
+    for a fixed horizon: then every row stays.
+    """
+    if not settling:
+        return rows
+    days = sorted(settling)
+    labelled, undecided = np.array([settling[day] for day in days], dtype=np.float64).T
+    until = settled_until(labelled + undecided, undecided)
+    if until == len(days):
+        return rows
+    kept = rows[rows["as_of"] < pd.Timestamp(days[until])].reset_index(drop=True)
+    log.info(
+        "%d of %d labelled rows left out: too many leads of %s and later are not decided yet",
+        len(rows) - len(kept),
+        len(rows),
+        days[until],
+    )
+    return kept
 
 
 def newest_share(rows: pd.DataFrame, share: float) -> pd.Timestamp:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scoring.errors import ConfigError, NoUsableModel, TryLater
 from scoring.project import Project
 from scoring.train.artefact import Artefact, fingerprint, read
+from scoring.train.moved import follow_the_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +70,12 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
     try:
         yield mlflow.MlflowClient()
     except MlflowException as error:
+        if "unsupported URI" in str(error):
+            raise ConfigError(
+                "The address of MLflow is of a kind that it does not know.",
+                "Correct MLFLOW_TRACKING_URI or `[tracking] uri` in scoring.toml: http://, "
+                "https:// or sqlite:///.",
+            ) from error
         what = re.sub(r"//[^@/\s]*@", "//", str(error).splitlines()[0])[:200]
         raise TryLater(
             f"MLflow did not answer as it should: {what}",
@@ -127,6 +134,8 @@ def _download(project: Project, question: str, found: Registered, folder: Path) 
 
     from scoring.store.publish import new_folder
 
+    if is_local(project):
+        follow_the_folder(project.store / "mlflow.db", project.store / "mlartifacts")
     with _mlflow(project), new_folder(folder, project.tmp) as draft:
         source = f"models:/{model_name(project, question)}/{found.version}"
         got = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(draft / "mlflow")))
@@ -161,6 +170,7 @@ def register(
     """
     if is_local(project):
         project.store.mkdir(parents=True, exist_ok=True)
+        follow_the_folder(project.store / "mlflow.db", project.store / "mlartifacts")
     with _mlflow(project) as client:
         import mlflow
         from mlflow.models import Model, ModelSignature
