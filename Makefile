@@ -31,10 +31,10 @@ test: $(READY) ## lint, types and the tests of every day
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY) ## the suites that take longer: kills, real histories, the wheel
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .

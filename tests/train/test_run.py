@@ -6,6 +6,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import END, MODEL
 
 from scoring.errors import NoUsableModel
 from scoring.project import Project
@@ -13,8 +14,6 @@ from scoring.score.run import score
 from scoring.train import tracking
 from scoring.train.backtest import backtest
 from scoring.train.run import train
-
-from conftest import END, MODEL
 
 MEASURES = {
     *("n", "positives", "auc", "pr_auc", "log_loss", "brier", "ece", "ece_floor", "lift_at_10"),
@@ -48,14 +47,12 @@ def test_first_champion_and_what_mlflow_holds(fresh: Project):
 
 def test_the_logged_model_says_what_the_champion_says(fresh: Project, monkeypatch):
     train(fresh, "conversion", END)
-    registered, champion = tracking.champion(fresh, "conversion")
+    _, champion = tracking.champion(fresh, "conversion")
     rows = fresh.training_table().tail(50)[list(champion.names)]
     mlflow.set_tracking_uri(tracking.uri(fresh))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # where MLflow writes it
     loaded = mlflow.pyfunc.load_model("models:/company-conversion@champion")
-    np.testing.assert_array_equal(
-        loaded.predict(rows), champion.model.predict_proba(rows)[:, 1]
-    )
+    np.testing.assert_array_equal(loaded.predict(rows), champion.model.predict_proba(rows)[:, 1])
     assert {c.type.name for c in loaded.metadata.signature.inputs} <= {"double", "string"}
 
 

@@ -32,7 +32,8 @@ def backtest(
         ),
     ] = None,
     origins: Annotated[
-        int, typer.Option("--origins", min=1, max=60, help="Consecutive blocks, refitted before each.")
+        int,
+        typer.Option("--origins", min=1, max=60, help="Consecutive blocks, refitted before each."),
     ] = 3,
     json: JsonOption = False,
 ) -> None:

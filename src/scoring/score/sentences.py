@@ -169,7 +169,8 @@ class _Speaker:
 
     def _value(self, field: str, shown: Any) -> str:
         if self.column.kind == "category":
-            return in_words(str(shown))
+            # A CRM's key reads like words; anything else stays as somebody wrote it.
+            return in_words(shown) if shown.isidentifier() else str(shown)
         if self.column.kind == "flag":
             return self.texts.gettext(YES if shown else NO)
         if field == "date":

@@ -1,1 +1,1 @@
-"""The store `.scoring/`: immutable files, published by replacing a manifest; a lock; run records."""
+"""The store `.scoring/`: immutable files behind manifests, a lock, run records."""
