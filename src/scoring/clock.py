@@ -44,7 +44,7 @@ def parse_moment(text: str, zone: ZoneInfo) -> datetime:
         parsed = datetime.fromisoformat(text)
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=zone)
-        return parsed.astimezone(UTC)
+        return parsed.astimezone(UTC).replace(microsecond=0)  # runs are named by seconds
     except (ValueError, OverflowError):
         raise ConfigError(
             f'"{text}" is not a date or time.',

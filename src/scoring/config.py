@@ -22,7 +22,6 @@ from scoring.errors import ConfigError, nearest
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 PROTECTED = ("gender", "age", "age_band", "disability", "marital")
-LANGUAGES = ("en", "fi", "et", "ru")
 
 
 def _identifier(name: str) -> str:
@@ -228,9 +227,6 @@ class ModelToml(Settings):
     features: FeaturesSection = FeaturesSection()
     learner: LearnerSection = LearnerSection()
     gates: GatesSection = GatesSection()
-
-
-STEPS = ("ingest", "check", "build", "train", "score", "emit")
 
 
 class PipelineToml(Settings):

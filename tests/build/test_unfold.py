@@ -197,6 +197,8 @@ def test_every_attribute_may_be_declared_but_protected_ones() -> None:
     assert (set(usable), set(left)) == ({"industry"}, {"age"})
     allowed = model(known_at_creation=["*"], allow_protected=True)
     assert usable_attributes(found, none, allowed)[0] == found
+    spelled = {"Age": "number", "AGE band": "text"}
+    assert not usable_attributes(spelled, none, model(known_at_creation=["*"]))[0]
     narrower = model(known_at_creation=["*"], protected=["industry"])
     assert set(usable_attributes(found, none, narrower)[0]) == {"age"}
 

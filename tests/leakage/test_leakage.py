@@ -143,7 +143,8 @@ def trained(site: Site, features: FeatureSet) -> pd.DataFrame:
     until = END.replace(tzinfo=UTC)
     rows = build_training(site.project, "conversion", until, features=features).frame()
     rows = rows[rows["as_of"] <= AS_OF].set_index(["lead_id", "as_of"])
-    return rows.drop(columns=["lead_key", "root_key", "group_id", "label", "matured_at"])
+    labels = ["label", "matured_at", "label_known_at"]
+    return rows.drop(columns=["lead_key", "root_key", "group_id", *labels])
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))

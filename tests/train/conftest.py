@@ -1,32 +1,16 @@
 """A small simulated company that is built once."""
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from train_kit import END, MODEL, TABLES, TEMPLATE
 
 from scoring.check.run import check
 from scoring.clock import Moment
 from scoring.ingest.run import ingest
 from scoring.project import Project
 from scoring.simulate import simulate
-
-END = datetime(2026, 11, 1, tzinfo=UTC)
-TEMPLATE = Path(__file__).parents[2]
-TABLES = ("leads", "interactions", "stage_changes", "lead_changes", "outcomes")
-MODEL = """
-[question]
-horizon_days = 60
-[snapshots]
-at_age_days = [7, 30]
-[features]
-use = ["engagement", "effort", "stages"]
-[gates]
-min_conversions = 10
-min_validation = 5
-margin = 1.0
-"""
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import END, MODEL
+from train_kit import END, MODEL
 
 from scoring.errors import NoUsableModel
 from scoring.project import Project
@@ -84,6 +84,13 @@ def test_another_recipe_that_is_not_better_stays_a_candidate(fresh: Project):
     assert "not better than the" in trained.decision.why
     assert (trained.candidate, trained.champion) == ("2", "1")
     assert tracking.champion(fresh, "conversion")[0].version == "1"
+
+
+def test_a_recipe_with_more_features_is_compared_with_the_champions_own(fresh: Project):
+    _set_model(fresh, MODEL.replace('"engagement", "effort", "stages"', '"effort", "stages"'))
+    assert train(fresh, "conversion", END).decision.promoted
+    _set_model(fresh, MODEL)
+    assert "champion" in train(fresh, "conversion", END).decision.why
 
 
 def test_other_words_for_a_feature_are_no_other_recipe(fresh: Project):

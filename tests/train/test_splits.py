@@ -15,6 +15,7 @@ from scoring.train.splits import (
     rolling_origins,
     settled,
     settled_until,
+    training_rows,
     validation_split,
 )
 
@@ -170,3 +171,16 @@ def test_validation_takes_the_newest_rows_and_says_what_is_missing():
     assert rows["matured_at"].iloc[split.train].max() <= split.start
     with pytest.raises(NoUsableModel, match="needs 400 and 10"):
         validation_split(rows, min_conversions=400, min_validation=10)
+
+
+def test_a_sale_that_was_recorded_after_the_origin_was_a_no_until_then():
+    rows = table(range(60), [10] * 60, [1, 0] * 30)
+    rows["label_known_at"] = rows["matured_at"]
+    late = rows.index[rows["label"] == 1][:5]
+    rows.loc[late, "label_known_at"] = START + 300 * DAY
+    (split,) = rolling_origins(rows, START + 45 * DAY, 1)
+    learned = training_rows(rows, split)
+    assert len(learned) == len(split.train)
+    assert (learned.loc[late, "label"] == 0).all()
+    others = learned.index.difference(late)
+    assert learned.loc[others, "label"].equals(rows.loc[others, "label"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scoring.build.columns import Column
 from scoring.build.load import Named, load_features
-from scoring.build.unfold import Vocabulary, unfold
+from scoring.build.unfold import Vocabulary, plain, unfold
 from scoring.config import FeaturesSection, ModelToml
 from scoring.errors import ConfigError, nearest
 
@@ -129,12 +129,13 @@ def usable_attributes(
     """
     section = model.features
     _all_known(section.known_at_creation, {**DESCRIBING, **found}, "known_at_creation")
+    protected = {plain(word) for word in section.protected}  # `Gender` is `gender`
     usable: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for name, kind in sorted(found.items()):
         if kind == "timestamp":
             left_out[name] = "a point in time is never a feature"
-        elif name in section.protected and not section.allow_protected:
+        elif plain(name) in protected and not section.allow_protected:
             left_out[name] = "protected: a personal trait"
         elif (
             "*" in section.known_at_creation

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-FORMAT = 2
+FORMAT = 3
 EPOCH = date(1970, 1, 1)
 
 
@@ -35,7 +35,7 @@ class Built:
     """A folder of Parquet parts and the manifest beside them.
 
     Rows are ordered by (lead_key, as_of). Columns: lead_id, as_of (naive UTC), root_key,
-    group_id, then label and matured_at in training rows, then the features.
+    group_id, then label, matured_at and label_known_at in training rows, then the features.
 
     settling   training rows of `at_decision`, before `population.where`: date of as_of (UTC) → how
                many snapshots have a label, and how many of leads still to be decided have none

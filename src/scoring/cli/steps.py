@@ -140,14 +140,29 @@ def do_ingest(call: Command) -> Answer:
     from scoring.ingest.run import ingest
 
     result = ingest(call.project, call.at).to_json()
-    return result, list(_counts(result))
+    return result, list(_counts(result)) or ["nothing to read"]
 
 
 def do_check(call: Command) -> Answer:
     from scoring.check.run import check
 
-    result = check(call.project, call.at).to_json()
-    return result, list(_counts(result))
+    checked = check(call.project, call.at)
+    result = checked.to_json()
+    lines = list(_counts(result))
+    for table, reasons in checked.quarantine.items():
+        lines += [f"quarantine, {table}: {n:,} × {why}" for why, n in sorted(reasons.items())]
+    lines += [f"{NOTES[name]}: {n:,}" for name, n in checked.notes.items() if n]
+    return result, lines
+
+
+# What `check` counts beside the rows: nothing is wrong, but somebody may want to know.
+NOTES = {
+    "in_dst_gap": "local times that a clock change skipped",
+    "ambiguous": "local times that a clock change repeated",
+    "interactions_before_creation": "interactions before their lead was created",
+    "merged_into_unknown": "leads merged into one that is not there",
+    "unknown_stages": "stage changes with a stage that scoring.toml does not name",
+}
 
 
 def do_build(call: Command) -> Answer:
@@ -236,7 +251,8 @@ def _was(before: Any) -> str:
 def _counts(result: dict[str, Any]) -> Iterator[str]:
     for table, counts in result.items():
         parts = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n and what != "rows_in")
-        yield f"{table}: {counts['rows_in']:,} rows ({parts or 'nothing'})"
+        if parts:
+            yield f"{table}: {counts['rows_in']:,} rows ({parts})"
 
 
 DO = {

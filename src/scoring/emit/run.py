@@ -135,7 +135,7 @@ def emit(
             result.retry = _left(found, result)
             raise Unfinished(result, error.message) from None
         finally:
-            log.info("emit: %s", result.to_json())
+            log.debug("emit: %s", result.to_json())
     if result.rejected or result.not_cleared:
         raise SomeRejected(result)
     return result

@@ -100,7 +100,7 @@ def write_partition(
     connection.register(
         "events", _event_columns(connection, tables, partition, features, rows.landed)
     )
-    labels = ", y.label, y.matured_at" if rows.labels else ""
+    labels = ", y.label, y.matured_at, y.label_known_at" if rows.labels else ""
     made = []
     for column in features.columns:
         name = identifier(column.name)

@@ -16,7 +16,6 @@ from scoring.errors import TryLater
 
 Connection = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
-ParserError = duckdb.ParserException
 BinderError = duckdb.BinderException
 
 DEFAULT_MEMORY = "2GB"
@@ -105,6 +104,15 @@ def function_names(connection: Connection, kind: str) -> frozenset[str]:
     rows = connection.execute(
         f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
         f"WHERE function_type = {literal(kind)}"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def unsteady_functions(connection: Connection) -> frozenset[str]:
+    """The engine's functions that may answer otherwise another time, lower case."""
+    rows = connection.execute(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
+        "WHERE stability <> 'CONSISTENT'"
     ).fetchall()
     return frozenset(row[0] for row in rows)
 

@@ -11,11 +11,14 @@ from scoring.engine.snapshots import moment
 
 
 def labels_sql(question: QuestionSection, *, data_end: datetime) -> str:
-    """snap_id, label, matured_at of the snapshots whose label is known by `data_end`.
+    """snap_id, label, matured_at, label_known_at of the snapshots with a known label.
 
     label        1 if the first outcome inside the window is the asked one, 0 if it is another or
                  there is none
     matured_at   when the label became known: the window's end, or the decision
+    label_known_at   when the outcome behind the label was recorded, which may be later; NULL where
+                 there is none
+    data_end     what was recorded later is not known
 
     `within_horizon`: the window is [as_of + gap, as_of + gap + horizon) and has to be over.
     `at_decision`: the outcome that closes the lead; it has to be decided and recorded.
@@ -37,12 +40,14 @@ WITH firsts AS (
         AND s.root_key NOT IN (SELECT root_key FROM held_roots)
     GROUP BY s.snap_id
 )
-SELECT snap_id, (outcome = {asked})::INTEGER AS label, matured_at FROM firsts
+SELECT snap_id, (outcome = {asked})::INTEGER AS label, matured_at, matured_at AS label_known_at
+FROM firsts
 WHERE outcome NOT IN ({censored}) IS NOT FALSE AND matured_at < {moment(data_end)}"""
     gap, horizon = question.gap_days, question.horizon_days
     return f"""
 WITH firsts AS (
-    SELECT s.snap_id, arg_min(o.outcome, (o.decided_at, o.outcome)) AS outcome
+    SELECT s.snap_id, arg_min(o.outcome, (o.decided_at, o.outcome)) AS outcome,
+        arg_min(greatest(o.decided_at, o.known_at), (o.decided_at, o.outcome)) AS label_known_at
     FROM snapshots s JOIN all_decisions o ON o.lead_key = s.root_key
     WHERE o.decided_at >= s.as_of + INTERVAL {gap} DAY
         AND o.decided_at < s.as_of + INTERVAL {gap + horizon} DAY
@@ -50,7 +55,7 @@ WITH firsts AS (
     GROUP BY s.snap_id
 )
 SELECT s.snap_id, coalesce((f.outcome = {asked})::INTEGER, 0) AS label,
-    s.as_of + INTERVAL {gap + horizon} DAY AS matured_at
+    s.as_of + INTERVAL {gap + horizon} DAY AS matured_at, f.label_known_at
 FROM snapshots s LEFT JOIN firsts f ON f.snap_id = s.snap_id
 WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
     AND s.root_key NOT IN (SELECT root_key FROM held_roots)

@@ -141,7 +141,7 @@ class _TableRun:
             counts.quarantined + sum(f["quarantined"] for f in known),
             counts.gone,
         )
-        log.info("%s: %s, %d gone", self.shown, counts.to_json(), counts.gone)
+        log.debug("%s: %s, %d gone", self.shown, counts.to_json(), counts.gone)
         return counts
 
     def _hashes(self, found: list[Found]) -> dict[str, str]:

@@ -5,28 +5,25 @@ reads a page does something, but does not wait for an answer: only types in whic
 count as speaking.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from scoring.build.columns import Column
 from scoring.build.featureset import FeatureSet
 
-# Words in the names of types. A type that is none of these is taken for speech.
-SILENT = (
-    "*open*",
-    "*click*",
-    "*view*",
-    "*visit*",
-    "*download*",
-    "*page*",
-    "*scan*",
-    "*attend*",
-    "*trial*",
+# Words in the names of types. A type without any of the silent ones is taken for speech.
+SILENT = frozenset(
+    {"open", "opened", "opens", "click", "clicked", "clicks", "view", "viewed", "views"}
+    | {"pageview", "pageviews", "page", "visit", "visited", "visits", "scan", "scanned", "trial"}
+    | {"download", "downloaded", "downloads", "attend", "attended"}
 )
-MEETING = ("*meeting*", "*demo*", "*appointment*")
-NOT_HELD = ("*book*", "*plan*", "*invit*", "*schedul*", "*cancel*", "*mov*", "*postpon*")
+MEETING = frozenset({"meeting", "meetings", "demo", "appointment"})
+NOT_HELD = frozenset(
+    {"booked", "planned", "invited", "invitation", "requested", "scheduled", "rescheduled"}
+    | {"cancelled", "canceled", "moved", "postponed"}
+)
 
 
 def with_facts(features: FeatureSet, kinds: Iterable[Mapping[str, Any]]) -> FeatureSet:
@@ -45,8 +42,8 @@ def with_facts(features: FeatureSet, kinds: Iterable[Mapping[str, Any]]) -> Feat
     return replace(features, columns=(*features.columns, *facts))
 
 
-def _is(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+def _is(name: str, words: frozenset[str]) -> bool:
+    return not words.isdisjoint(re.split(r"[\W_]+", name.lower()))
 
 
 def _fact(

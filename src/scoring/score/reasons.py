@@ -16,11 +16,21 @@ from scoring.score.sentences import MARKS, Sentences
 
 UP, DOWN = 3, 2
 WHY_LENGTH = 255
+UNFOLDED = ("type", "number", "text")
 # A variable with less than this share of all that moved the score is no reason.
 LEAST_SHARE = 0.02
 MAIN_REASON_LENGTH = 90
 CHUNK = 20_000
 COLUMNS = ("why", "reasons_up", "reasons_down", "main_reason", "why_key")
+
+
+def subject(column: Column) -> str:
+    """What a column is about: its variable, or the type or property that it was unfolded from.
+
+    Columns about the same thing speak with one sentence: "email sent: 11 times in 30 days" and
+    "email sent: 14 times so far" would be one reason said twice.
+    """
+    return f"{column.theme} {column.label}" if column.each in UNFOLDED else column.variable
 
 
 def reasons(
@@ -40,7 +50,7 @@ def reasons(
     why_key        changes when the chosen columns, their directions or the shown facts change; not
                    with the wording, the language or the order
     """
-    speaking = sorted(columns, key=lambda c: c.variable)  # stable: windows in declared order
+    speaking = sorted(columns, key=subject)  # stable: windows in declared order
     cells = {name: np.empty(len(frame), dtype=object) for name in COLUMNS}
     for start in range(0, len(frame) if speaking else 0, CHUNK):
         rows = slice(start, start + CHUNK)
@@ -64,7 +74,7 @@ class _Chosen:
         sentences: Sentences,
     ) -> None:
         self.frame, self.columns, self.sentences = frame, columns, sentences
-        variables = [c.variable for c in columns]
+        variables = [subject(c) for c in columns]
         self.starts = np.array([i for i, v in enumerate(variables) if v not in variables[:i]])
         self.ends = np.append(self.starts[1:], len(columns))
         each = np.nan_to_num(contributions[[c.name for c in columns]].to_numpy(dtype=np.float64))

@@ -168,7 +168,8 @@ def directions_known(tables: Tables) -> bool:
 
 
 def _last_landed(tables: Tables) -> datetime:
-    return datetime.fromisoformat(tables.manifest["as_of"])
+    """The newest landing among the rows; a run may have been dated back after it."""
+    return datetime.fromisoformat(tables.manifest["seen_until"]).replace(tzinfo=UTC)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -67,10 +67,11 @@ def new_folder(final: Path, tmp: Path) -> Iterator[Path]:
             yield draft
             sync_tree(draft)
             final.parent.mkdir(parents=True, exist_ok=True)
-            if final.exists():
-                shutil.rmtree(final)
+            if final.exists():  # out of the way in one step, so that a kill loses neither
+                final.rename(tmp / f"old-{draft.name}")
             draft.rename(final)
             sync_dir(final.parent)
+            shutil.rmtree(tmp / f"old-{draft.name}", ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

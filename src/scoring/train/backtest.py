@@ -10,7 +10,7 @@ from scoring.errors import NoUsableModel
 from scoring.project import Project
 from scoring.train.metrics import measures
 from scoring.train.recipe import baseline_probabilities, fit
-from scoring.train.splits import as_naive, newest_share, rolling_origins, settled
+from scoring.train.splits import as_naive, newest_share, rolling_origins, settled, training_rows
 
 TESTED_SHARE = 0.3  # of the rows, the newest, unless --test-from says otherwise
 
@@ -52,7 +52,7 @@ def backtest(
     said: dict[str, list[np.ndarray]] = {"model": [], "prevalence": [], "logistic": []}
     per_origin = []
     for split in splits:
-        train, test = rows.iloc[split.train], rows.iloc[split.test]
+        train, test = training_rows(rows, split), rows.iloc[split.test]
         fitted = fit(train, built.features, model.learner)
         probability = fitted.probability(test)
         said["model"].append(probability)

@@ -24,11 +24,19 @@ from scoring.project import Project
 from scoring.store.publish import new_folder, read_json, write_json
 from scoring.train import artefact, tracking
 from scoring.train.artefact import Artefact
+from scoring.train.fitted import frequent_columns
 from scoring.train.gates import Decision, decide
 from scoring.train.metrics import measures
 from scoring.train.plots import validation_figures
 from scoring.train.recipe import Fitted, baseline_probabilities, fit
-from scoring.train.splits import Split, as_naive, conversions, settled, validation_split
+from scoring.train.splits import (
+    Split,
+    as_naive,
+    conversions,
+    settled,
+    training_rows,
+    validation_split,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +98,7 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
         min_conversions=settings.gates.min_conversions,
         min_validation=settings.gates.min_validation,
     )
-    early, late = rows.iloc[split.train], rows.iloc[split.test]
+    early, late = training_rows(rows, split), rows.iloc[split.test]
     log.info("validating on %d rows from %s on", len(late), split.start.date())
     trial = fit(early, built.features, settings.learner)
     y = late["label"].to_numpy()
@@ -198,7 +206,8 @@ def _incumbent(
     if (before.question, before.snapshots, before.population) != asked:
         log.warning("the question has changed: the champion's recipe cannot be compared")
         return None
-    if _recipe(champion.features, before) == _recipe(built.features.keep(champion.names), settings):
+    names = frequent_columns(rows, built.features.columns)
+    if _recipe(champion.features, before) == _recipe(built.features.keep(names), settings):
         return None
     again = build_training(project, question, as_of, features=champion.features)
     theirs = settled(again.frame(), again.settling)
@@ -206,20 +215,27 @@ def _incumbent(
     if not theirs[keys].equals(rows[keys]):
         log.warning("the champion's features give other rows: its recipe cannot be compared")
         return None
-    fitted = fit(theirs.iloc[split.train], champion.features, before.learner)
+    fitted = fit(training_rows(theirs, split), champion.features, before.learner)
     return fitted.probability(theirs.iloc[split.test])
 
 
 WORDING = ("singular", "plural", "label", "theme")
+FOUND = ("name", "variable", "types", "of", "kind")
 
 
 def _recipe(features: FeatureSet, settings: ModelToml) -> str:
-    """What a model is fitted with. Other words for a feature make no other recipe."""
-    columns = sorted(
-        json.dumps({k: v for k, v in c.to_json().items() if k not in WORDING}, sort_keys=True)
-        for c in features.columns
-    )
-    return json.dumps([columns, settings.learner.model_dump(mode="json")])
+    """What a model is fitted with.
+
+    Other words for a feature make no other recipe; nor do the types and properties that newer data
+    makes frequent enough. An attribute is somebody's decision and counts by its name.
+    """
+    columns = set()
+    for column in features.columns:
+        found = FOUND if column.each in ("type", "number", "text") else ()
+        said = {k: v for k, v in column.to_json().items() if k not in (*WORDING, *found)}
+        columns.add(json.dumps(said, sort_keys=True))
+    known = [sorted(features.known_at_creation), sorted(features.tracked)]
+    return json.dumps([sorted(columns), known, settings.learner.model_dump(mode="json")])
 
 
 def _reference(

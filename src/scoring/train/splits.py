@@ -79,6 +79,16 @@ def rolling_origins(rows: pd.DataFrame, test_from: pd.Timestamp, origins: int) -
     return splits
 
 
+def training_rows(rows: pd.DataFrame, split: Split) -> pd.DataFrame:
+    """The rows to learn from, with their labels as they were known when testing began.
+
+    An outcome that was recorded only afterwards was a no until then.
+    """
+    train = rows.iloc[split.train]
+    late = (train["label_known_at"] > split.start).to_numpy()
+    return train.assign(label=train["label"].mask(late, 0)) if late.any() else train
+
+
 def settled_until(rows: np.ndarray, undecided: np.ndarray) -> int:
     """How many of the moments, from the oldest on, hold few undecided rows; 0 if none does.
 
