@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from scoring.errors import ConfigError
 
-FARTHEST_AHEAD = timedelta(days=366)
+FARTHEST_AHEAD = timedelta(days=31)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def moment(as_of: str | None, zone: ZoneInfo, now: datetime) -> Moment:
     at = last_midnight(now, zone) if as_of is None else parse_moment(as_of, zone)
     if at > now + FARTHEST_AHEAD:
         raise ConfigError(
-            f"{as_of} lies more than a year in the future.",
+            f"{as_of} lies more than a month in the future.",
             "Correct the date, or leave it out for the last midnight.",
         )
     return Moment(as_of=at, now=now)

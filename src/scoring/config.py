@@ -211,8 +211,7 @@ class GatesSection(Settings):
 
     min_conversions   distinct won leads in the training rows
     min_validation    distinct won leads in the validation rows
-    margin            log loss by which a candidate may be worse than the champion's recipe, or the
-                      first champion than logistic regression
+    margin            log loss by which a candidate may be behind logistic regression
     """
 
     min_conversions: Annotated[int, Field(ge=1)] = 40

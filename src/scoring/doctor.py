@@ -58,10 +58,45 @@ def diagnose(project: Project, question: str, as_of: datetime) -> list[Finding]:
         tables = Tables.open(project)
     except ScoringError as error:
         return [*findings, Finding("problem", "tables", error.message, error.hint or "")]
+    findings += _operation(project, tables, as_of)
     findings += _tables(tables)
     findings += _readiness(project, question, tables, as_of)
     findings += _attributes(project, question)
     findings.append(_champion(project, question))
+    return findings
+
+
+STALE_DAYS = 3
+
+
+def _operation(project: Project, tables: "Tables", as_of: datetime) -> list[Finding]:
+    """How the last run ended, and whether anything new came in."""
+    from scoring.store.lock import is_held
+    from scoring.store.runs import last_runs
+
+    findings = []
+    runs = last_runs(project.store / "runs", running=is_held(project.store / "lock"), most=1)
+    if runs and runs[0]["why"]:
+        run = runs[0]
+        findings.append(
+            Finding(
+                "problem",
+                "last run",
+                f"{run['name']} for {run['as_of'][:10]} ended with {run['exit_code']}: "
+                f"{run['why']}",
+                "Once that is mended, run it again; the scores of the run before stand.",
+            )
+        )
+    days = (as_of - tables.data_end).days
+    if days >= STALE_DAYS:
+        findings.append(
+            Finding(
+                "advice",
+                "freshness",
+                f"the newest timestamp of the history is {days:,} days old",
+                "See whether the exports still arrive.",
+            )
+        )
     return findings
 
 

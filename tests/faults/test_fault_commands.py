@@ -11,7 +11,7 @@ from fault_kit import NIGHT, Site, scoring
         ("2026-13-45", "is not a date or time"),
         ("", "is not a date or time"),  # an unset variable of a cron job is not "today"
         ("0001-01-01T00:00+05:00", "is not a date or time"),
-        ("9999-12-31", "more than a year in the future"),
+        ("9999-12-31", "more than a month in the future"),
     ],
 )
 def test_a_wrong_time(fresh: Site, said, part):

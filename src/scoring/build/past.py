@@ -1,4 +1,5 @@
-"""What each snapshot may see. The only place that decides it; every feature reads through it.
+"""What each snapshot may see. Every feature of the history reads through it; what was known
+of a lead's attributes is decided in `engine/attributes.py`.
 
 A history row is visible to a snapshot if it happened and was recorded strictly before as_of.
 Inherited rows of merged leads are known from the merge on, so they need no rule of their own.

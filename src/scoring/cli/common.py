@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,8 @@ import typer
 
 from scoring.clock import Moment, moment
 from scoring.project import Project
+
+log = logging.getLogger(__name__)
 
 ProjectOption = Annotated[
     Path, typer.Option("--project", help="The project's folder.", show_default="here")
@@ -63,6 +65,8 @@ def command(project: Path, as_of: str | None, as_json: bool, question: str = "")
     opened = Project(project)
     now = datetime.now(UTC)
     at = moment(as_of, opened.settings.zone, now)
+    if at.as_of > now + timedelta(days=1):
+        log.warning("%s is not here yet: once it is emitted, nights before it send nothing", as_of)
     if question:
         opened.require_question(question)
     return Command(opened, question, at, as_json)

@@ -139,8 +139,13 @@ Answer = tuple[dict[str, Any], list[str]]
 def do_ingest(call: Command) -> Answer:
     from scoring.ingest.run import ingest
 
-    result = ingest(call.project, call.at).to_json()
-    return result, list(_counts(result)) or ["nothing to read"]
+    landed = ingest(call.project, call.at)
+    result = landed.to_json()
+    lines = list(_counts(result)) or ["nothing to read"]
+    for name, counts in landed.tables.items():
+        if counts.gone:
+            lines.append(f"{name}: {counts.gone:,} rows of before are not delivered any more")
+    return result, lines
 
 
 def do_check(call: Command) -> Answer:
@@ -232,7 +237,7 @@ def _emit_lines(result: "EmitResult", dry_run: bool) -> Iterator[str]:
     parts = ", ".join(f"{n:,} {what}" for what, n in result.to_json().items() if n)
     yield f"{'would be: ' if dry_run else ''}{parts or 'nothing to send'}"
     for code, n in sorted(result.codes.items()):
-        yield f"{n:,} × {code}"
+        yield f"{n:,} × {CODES.get(code, code)}"
     if result.plan is None or not dry_run:
         return
     for step in result.plan.steps:
@@ -242,6 +247,9 @@ def _emit_lines(result: "EmitResult", dry_run: bool) -> Iterator[str]:
             f"{row['lead_id']}: score {_was(row['score_before'])}{row['score']}, "
             f"attention {_was(row['attention_before'])}{row['attention']}"
         )
+
+
+CODES = {"older_date": "skipped: scores of a later date were delivered before"}
 
 
 def _was(before: Any) -> str:

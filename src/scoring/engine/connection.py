@@ -5,6 +5,7 @@ store's `tmp/`, so there is no `.duckdb` file that anything depends on.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from scoring.errors import TryLater
+from scoring.errors import ScoringError, TryLater
 
 Connection = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
@@ -56,9 +57,31 @@ def connect(
                 "The disk is full; nothing was published and the previous state stands.",
                 "Free some space and run the same command again.",
             ) from error
+        if damaged := _damaged(error):
+            raise damaged from error
+        raise
+    except duckdb.InvalidInputException as error:
+        if damaged := _damaged(error):
+            raise damaged from error
         raise
     finally:
         connection.close()
+
+
+def _damaged(error: duckdb.Error) -> ScoringError | None:
+    """A file of the store that cannot be read, in one sentence; None for any other fault."""
+    found = re.search(r"[^\s'\"]*\.scoring/(\S+?\.parquet)", str(error))
+    if found is None:
+        return None
+    part = found.group(1).split("/")[0]
+    again = {
+        "tables": "Remove .scoring/tables and run `scoring check`: it makes the tables again.",
+        "features": "Remove .scoring/features: the next build makes them again.",
+    }
+    return ScoringError(
+        f"{found.group(1)} in the store is damaged or gone.",
+        again.get(part, "Restore .scoring from a backup."),
+    )
 
 
 def identifier(name: str) -> str:

@@ -258,18 +258,27 @@ class _TableRun:
         named = ", ".join(f'"{c}"' for c in lost[:8])
         raise Held(
             f"{file} of {self.shown} has no column {named} any more.{likely}{there}",
-            "Export it under its old name (it may be empty), or give the table a new name in "
-            "data/sources.toml, which starts a landing of its own.",
+            "Export it under its old name (it may be empty). If it is gone for good, give the "
+            "table a new name in data/sources.toml, which starts a landing of its own, and select "
+            "from that name in data/staging/.",
         )
 
     def _hold_vanished(self, news: News) -> None:
-        """Rows that changed are not missing: what counts is by how many the table shrank."""
-        fewer = news.gone - news.accepted
-        share = self.vanished_share
-        if fewer > 0 and share < 1 and fewer >= share * news.live_before:
+        """Rows that changed are not missing: what counts is by how many the table shrank.
+
+        The smaller of the last two deliveries is the measure, so that one that was too large by
+        mistake does not hold up the good ones after it.
+        """
+        rows = news.live_before - news.gone + news.accepted
+        usual = news.live_before
+        if len(self.state.batches) > 1:
+            last = self.state.batches[-1]
+            usual = min(usual, usual - last["rows"] + last["gone"])
+        fewer, share = usual - rows, self.vanished_share
+        if fewer > 0 and share < 1 and fewer >= share * usual:
             raise Held(
-                f"{self.shown} has {fewer:,} rows fewer than the {news.live_before:,} of the last "
-                f"delivery ({fewer / news.live_before:.0%}; the limit is {share:.0%}).",
+                f"{self.shown} has {fewer:,} rows fewer than the {usual:,} of the last "
+                f"delivery ({fewer / usual:.0%}; the limit is {share:.0%}).",
                 "Export it whole. If it is meant, raise `vanished_share` of `[limits]` in "
                 "scoring.toml for one run.",
             )

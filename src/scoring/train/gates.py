@@ -36,7 +36,7 @@ def decide(
     margin         log loss by which the candidate may be behind logistic regression
 
     "Beaten" means that the 95 % interval of the paired difference in log loss excludes zero;
-    "not lost to" that the interval's better end is within the margin and the mean is, too.
+    "not lost to" that the mean of that difference is within the margin.
     """
     for name in ("prevalence", "champion"):
         if name not in others:

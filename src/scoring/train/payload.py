@@ -49,7 +49,7 @@ def read(directory: Path) -> tuple[dict[str, Any], str]:
             raise NoUsableModel(
                 f"Model file {name} does not match its recorded hash: recorded "
                 f"{str(recorded.get(name))[:12]}, found {actual[:12]}.",
-                hint="Restore the file, roll back to the previous champion, or train again.",
+                hint="Restore the store from a backup, or train again.",
             )
     state = _parse(MODEL, contents[MODEL])
     version = state.pop("format_version", None)

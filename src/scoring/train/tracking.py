@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring.errors import ConfigError, NoUsableModel, TryLater
+from scoring.errors import ConfigError, NoUsableModel, ScoringError, TryLater
 from scoring.project import Project
 from scoring.train.artefact import Artefact, fingerprint, read
 from scoring.train.moved import follow_the_folder
@@ -60,6 +60,7 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -80,6 +81,12 @@ def _mlflow(project: Project) -> "Iterator[MlflowClient]":
         raise TryLater(
             f"MLflow did not answer as it should: {what}",
             "Check MLFLOW_TRACKING_URI and `[tracking] uri` in scoring.toml, then run again.",
+        ) from error
+    except SQLAlchemyError as error:
+        raise ScoringError(
+            f"The database of MLflow cannot be read ({type(error).__name__}).",
+            "Restore .scoring/mlflow.db from a backup. Without it the models are lost and have to "
+            "be trained again.",
         ) from error
     finally:
         if said is None:
@@ -138,7 +145,13 @@ def _download(project: Project, question: str, found: Registered, folder: Path) 
         follow_the_folder(project.store / "mlflow.db", project.store / "mlartifacts")
     with _mlflow(project), new_folder(folder, project.tmp) as draft:
         source = f"models:/{model_name(project, question)}/{found.version}"
-        got = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(draft / "mlflow")))
+        try:
+            got = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(draft / "mlflow")))
+        except OSError:
+            raise NoUsableModel(
+                f"The files of version {found.version} are neither in the store nor in MLflow.",
+                "Restore .scoring from a backup, or train again: `scoring run retrain`.",
+            ) from None
         for file in (got / "payload").iterdir():
             file.rename(draft / file.name)
         import shutil
