@@ -206,13 +206,14 @@ def is_open(
 ) -> bool:
     """The lead is there and nothing closed it before as_of.
 
-    For training an outcome closes when it was decided; for scoring when the CRM knew it too.
+    For training an outcome closes when it was decided; for scoring when the CRM knew it too. One
+    of a lead that was merged into this closes from the merge on.
     """
     lead = world.lead(lead_id)
     if lead.held or lead.created_at > as_of:
         return False
-    for known_at, row in decisions(world, lead_id):
-        closed_at = max(row.at, known_at) if scoring else row.at
+    for known_at, row, inherited in world.history(world.outcomes, lead_id):
+        closed_at = max(row.at, known_at) if scoring or inherited else row.at
         if row.what != "recycled" and closed_at < as_of:
             return False
     if any(at is not None and at < as_of for at in (lead.deleted_at, lead.merged_at)):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from scoring.build.columns import Column
 from scoring.build.past import Past, blocks
@@ -231,11 +232,10 @@ def _distinct_count(
         return np.zeros(block.past.size)
     width = int(codes.max()) + 1
     pair = block.past.snapshot[rows].astype(np.int64) * width + codes
-    if (np.diff(pair) >= 0).all():  # days ascend within a snapshot: no need to sort
-        newest = np.flatnonzero(np.diff(pair, append=-1))
+    if (np.diff(pair) >= 0).all():  # days ascend within a snapshot: no need to look back
+        newest = np.diff(pair, append=-1) != 0
     else:
-        order = np.argsort(pair, kind="stable")
-        newest = order[np.flatnonzero(np.diff(pair[order], append=-1))]
+        newest = ~pd.Series(pair).duplicated(keep="last").to_numpy()
     kept = rows[newest]
     if days is not None:
         kept = kept[block.past.age[kept] <= days * DAY]

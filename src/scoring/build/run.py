@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-FORMAT = 3
+FORMAT = 4
 EPOCH = date(1970, 1, 1)
 
 

@@ -20,7 +20,7 @@ from scoring.engine.connection import (
     literal,
 )
 from scoring.engine.events import read_stream
-from scoring.engine.labels import labels_sql, settling_sql
+from scoring.engine.labels import labels_sql, settling_sql, speaking_sql
 from scoring.engine.landed import Landed
 from scoring.engine.population import checked_where
 from scoring.engine.snapshots import (
@@ -191,8 +191,8 @@ def _snapshots(
         "leads",
         leads_sql(tables.scan("leads", partition), lead_changes, landed, rows.scope.condition()),
     )
-    make("all_decisions", decisions_sql(tables.scan("outcomes"), landed))
-    make("decisions", "SELECT * FROM all_decisions WHERE lead_key IN (SELECT lead_key FROM leads)")
+    make("outcome_rows", decisions_sql(tables.scan("outcomes"), landed))
+    make("decisions", "SELECT * FROM outcome_rows WHERE lead_key IN (SELECT lead_key FROM leads)")
     connection.execute(
         "CREATE TEMP VIEW activity AS SELECT * FROM "
         f"({activity_sql(interactions, changes, landed)})"
@@ -220,6 +220,7 @@ def _snapshots(
     if rows.labels:
         held = f"SELECT root_lead_key AS root_key FROM {tables.scan('leads')} WHERE held"
         make("held_roots", held)
+        make("all_decisions", speaking_sql())
         make("labels", labels_sql(rows.question, data_end=rows.until))
         if rows.question.label == "at_decision":
             make("settling", settling_sql(data_end=rows.until))

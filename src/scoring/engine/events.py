@@ -27,9 +27,13 @@ def read_stream(
 ) -> tuple[Stream, Events]:
     """A stream of one partition with some of its properties (`local_day` is one, too).
 
-    Only rows of leads in the relation `snapshots` are read, ordered by (lead_key, seq).
+    Ordered by (lead_key, seq), from the first to the last lead of the relation `snapshots`: a
+    range is read in the file's order, where picking single leads would need a sort.
     """
     wanted = sorted(set(properties))
+    first, last = connection.execute(
+        "SELECT coalesce(min(lead_key), 0), coalesce(max(lead_key), -1) FROM snapshots"
+    ).fetchall()[0]
     if name == "interactions":
         stream = Stream(name, tuple((k["type"], k["direction"]) for k in tables.manifest["kinds"]))
         kind = "e.kind_id::INTEGER"
@@ -47,11 +51,11 @@ def read_stream(
     values = "".join(f", e.{identifier(v)} AS {identifier('v ' + v)}" for v in wanted)
     table = connection.sql(
         f"SELECT e.lead_key, epoch_us(e.{TIME[name]}) AS t, epoch_us(e.known_at) AS k,"
-        f" {kind} AS kind{values}"
+        f" {kind} AS kind, e.seq{values}"
         f" FROM {tables.scan(name, partition)} e"
-        f" WHERE {landed.condition('e')} AND e.lead_key IN (SELECT lead_key FROM snapshots)"
-        " ORDER BY e.lead_key, e.seq"
+        f" WHERE {landed.condition('e')} AND e.lead_key BETWEEN {first} AND {last}"
     ).to_arrow_table()
+    table = _ordered(table)
     numbers, levels = {}, {}
     for value in wanted:
         numbers[value], found = _values(table.column(f"v {value}"))
@@ -66,6 +70,15 @@ def read_stream(
         levels=levels,
     )
     return stream, events
+
+
+def _ordered(table: pa.Table) -> pa.Table:
+    """By (lead_key, seq), as the files are written; sorted again only if they came otherwise."""
+    lead_key, seq = (_integers(table.column(name)) for name in ("lead_key", "seq"))
+    step, on = np.diff(lead_key), np.diff(seq)
+    if ((step > 0) | ((step == 0) & (on > 0))).all():
+        return table
+    return table.take(np.lexsort((seq, lead_key)))
 
 
 def _integers(column: pa.ChunkedArray) -> np.ndarray:

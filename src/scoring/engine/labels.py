@@ -62,6 +62,18 @@ WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
     AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""
 
 
+def speaking_sql() -> str:
+    """The rows of `outcome_rows` that labels go by.
+
+    A lead that others were merged into speaks for itself; only where it has no outcome of its own,
+    ever, do the inherited ones count.
+    """
+    return """
+SELECT * EXCLUDE (alone) FROM (
+    SELECT *, min(inherited::INTEGER) OVER (PARTITION BY lead_key) AS alone FROM outcome_rows
+) WHERE inherited::INTEGER = alone"""
+
+
 def settling_sql(*, data_end: datetime) -> str:
     """day, labelled, undecided: snapshots by the date (UTC) of as_of, for `at_decision`.
 

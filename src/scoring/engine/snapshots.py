@@ -64,9 +64,11 @@ def silence_sql(close_after_days: int) -> str:
     """
     limit = f"INTERVAL {close_after_days} DAY"
     return f"""
-WITH last AS (
-    SELECT l.lead_key, l.created_at, max(a.seen_at) AS last_at
-    FROM leads l LEFT JOIN activity a ON a.lead_key = l.lead_key GROUP BY ALL
+WITH heard AS (
+    SELECT lead_key, max(seen_at) AS last_at FROM activity GROUP BY lead_key
+), last AS (
+    SELECT l.lead_key, l.created_at, h.last_at
+    FROM leads l LEFT JOIN heard h ON h.lead_key = l.lead_key
 ), long AS (
     SELECT lead_key, created_at FROM last WHERE last_at > created_at + {limit}
 ), steps AS (
@@ -84,19 +86,11 @@ FROM last LEFT JOIN broken b ON b.lead_key = last.lead_key"""
 
 
 def decisions_sql(outcomes: str, landed: Landed) -> str:
-    """lead_key, outcome, decided_at, known_at of every lead's outcomes.
-
-    A lead that others were merged into speaks for itself; only where it has no outcome of its own
-    do the inherited ones count.
-    """
-    return f"""
-WITH all_outcomes AS (
-    SELECT lead_key, outcome, decided_at, known_at, inherited,
-        min(inherited::INTEGER) OVER (PARTITION BY lead_key) AS only_inherited
-    FROM {outcomes} e WHERE {landed.condition("e")}
-)
-SELECT lead_key, outcome, decided_at, known_at FROM all_outcomes
-WHERE inherited::INTEGER = only_inherited"""
+    """lead_key, outcome, decided_at, known_at, inherited of every lead's outcomes."""
+    return (
+        "SELECT lead_key, outcome, decided_at, known_at, inherited"
+        f" FROM {outcomes} e WHERE {landed.condition('e')}"
+    )
 
 
 def candidates_sql(
@@ -131,13 +125,15 @@ def open_sql(candidates: str, *, decided: str) -> str:
 
     decided   when an outcome closes a lead: `decided_at` for training (what a lead became before
               as_of is no question any more, recorded or not), or `greatest(decided_at, known_at)`
-              for scoring (what the CRM knew)
+              for scoring (what the CRM knew). An inherited outcome closes from the merge on
     Reads `leads`, `decisions`, `silence`. Closed means: decided, deleted, merged away, or silent
     for too long, strictly before as_of. A lead whose outcome is in quarantine is left out.
     """
     return f"""
 WITH closing AS (
-    SELECT lead_key, min({decided}) AS closed_at FROM decisions
+    SELECT lead_key,
+        min(CASE WHEN inherited THEN greatest(decided_at, known_at) ELSE {decided} END) AS closed_at
+    FROM decisions
     WHERE outcome <> 'recycled' GROUP BY lead_key
 )
 SELECT c.lead_key, c.as_of
