@@ -50,7 +50,7 @@ def bad_by_sql(schema: pa.DataFrameSchema, frame: pd.DataFrame, tmp) -> set[tupl
         if isinstance(frame[name].dtype, pd.DatetimeTZDtype):
             naive[name] = frame[name].dt.tz_localize(None)
     found = set()
-    with connect(tmp, threads=1) as connection:
+    with connect(tmp) as connection:
         connection.register("handed_over", naive.reset_index(names="row"))
         for rule in contracts.row_rules(schema):
             rows = connection.execute(f"SELECT row FROM handed_over WHERE {rule.bad}").fetchall()

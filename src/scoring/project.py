@@ -94,12 +94,10 @@ class Project:
         return self.root / "out"
 
     @contextmanager
-    def connect(
-        self, *, time_zone: str = "UTC", threads: int | None = None
-    ) -> "Iterator[Connection]":
+    def connect(self) -> "Iterator[Connection]":
         from scoring.engine.connection import connect
 
-        with connect(self.tmp, time_zone=time_zone, threads=threads) as connection:
+        with connect(self.tmp) as connection:
             yield connection
 
     @contextmanager

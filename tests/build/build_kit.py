@@ -227,7 +227,7 @@ def build(
         scope=LeadScope(),
         since=since.replace(tzinfo=UTC) if since else None,
     )
-    with connect(tmp, threads=1) as connection:
+    with connect(tmp) as connection:
         tables = Memory(connection, world, properties or {})
         path = tmp / "part.parquet"
         write_partition(connection, tables, 0, chosen, rows, path)  # type: ignore[arg-type]

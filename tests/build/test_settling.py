@@ -39,7 +39,7 @@ def settling(
         scope=LeadScope(),
     )
     features = FeatureSet(tuple(AGE), {}, frozenset(), frozenset())
-    with connect(tmp, threads=1) as connection:
+    with connect(tmp) as connection:
         tables = Memory(connection, World(leads, outcomes=outcomes), {})
         write_partition(connection, tables, 0, features, rows, tmp / "part.parquet")  # type: ignore[arg-type]
         return read_settling(connection, rows)

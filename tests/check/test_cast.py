@@ -16,7 +16,7 @@ from scoring.engine.connection import connect
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    with connect(tmp_path_factory.mktemp("engine"), threads=1) as connection:
+    with connect(tmp_path_factory.mktemp("engine")) as connection:
         yield connection
 
 

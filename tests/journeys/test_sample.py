@@ -47,7 +47,7 @@ def test_why_is_short_enough_for_a_crm(scores: pd.DataFrame) -> None:
     lines = scores["why"].str.split("\n")
 
     assert scores["why"].str.len().max() <= 255
-    assert lines.explode().str.len().max() <= 92  # 90 and the mark
+    assert lines.explode().str.len().max() <= 90  # the mark included
     assert (scores["reasons_up"].str.split("\n").str.len() <= 3).all()
     assert (scores["reasons_down"].str.split("\n").str.len() <= 2).all()
     assert (scores["why"] != "").mean() > 0.95

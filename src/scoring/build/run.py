@@ -7,9 +7,14 @@ are open as of a moment, with the feature set that a champion carries.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +23,7 @@ from scoring.check.tables import Tables
 from scoring.clock import last_midnight
 from scoring.config import ModelToml
 from scoring.engine.build import LeadScope, Rows, read_settling, write_partition
+from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 from scoring.project import Project
 from scoring.store.publish import new_folder, read_json, remove_except, write_json
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FORMAT = 4
 EPOCH = date(1970, 1, 1)
+# Fewer partitions are done before a second process has started.
+PARALLEL_FROM = 4
 
 
 @dataclass(frozen=True)
@@ -149,13 +157,12 @@ def _build(
         with new_folder(final, project.tmp) as draft:
             count = 0
             settling: dict[str, list[int]] = {}
-            for partition in range(tables.partitions):
-                part = draft / f"part-{partition:03d}.parquet"
-                with project.connect() as connection:
-                    count += write_partition(connection, tables, partition, features, rows, part)
-                    for day, *found in read_settling(connection, rows):
-                        before = settling.get(day, [0, 0])
-                        settling[day] = [a + b for a, b in zip(before, found, strict=True)]
+            work = partial(_one_partition, project.tmp, tables, features, rows, draft)
+            for partition, (made, days) in enumerate(_each(work, tables.partitions)):
+                count += made
+                for day, *found in days:
+                    before = settling.get(day, [0, 0])
+                    settling[day] = [a + b for a, b in zip(before, found, strict=True)]
                 log.info("partition %d of %d built", partition + 1, tables.partitions)
             manifest = {"rows": count, "settling": settling, "features": features.to_json()}
             write_json(draft / "manifest.json", manifest)
@@ -168,6 +175,56 @@ def _build(
         reused=reused,
         settling=manifest["settling"],
     )
+
+
+Made = tuple[int, list[tuple[str, int, int]]]
+
+
+def _one_partition(
+    tmp: Path,
+    tables: Tables,
+    features: FeatureSet,
+    rows: Rows,
+    draft: Path,
+    partition: int,
+    workers: int,
+) -> Made:
+    """Rows written, and what `read_settling` tells of them. Runs in a process of its own, too."""
+    part = draft / f"part-{partition:03d}.parquet"
+    with connect(tmp, workers=workers) as connection:
+        made = write_partition(connection, tables, partition, features, rows, part)
+        return made, read_settling(connection, rows)
+
+
+def _each(work: Callable[..., Made], partitions: int) -> Iterator[Made]:
+    """The partitions in order: one after the other, or, where there are many, a process a core.
+
+    Arrays are worked on by one core at a time in a process, and a partition shares nothing with
+    the others.
+    """
+    workers = os.cpu_count() or 1
+    if partitions < PARALLEL_FROM or workers < 2:
+        for partition in range(partitions):
+            yield work(partition=partition, workers=1)
+        return
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_leave_signals
+    ) as pool:
+        waiting = [
+            pool.submit(work, partition=partition, workers=workers)
+            for partition in range(partitions)
+        ]
+        try:
+            for future in waiting:
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _leave_signals() -> None:
+    """Ctrl-C reaches every process of the terminal; the first one answers for all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _fingerprint(version: str, features: FeatureSet, rows: Rows) -> str:

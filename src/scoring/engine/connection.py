@@ -6,8 +6,10 @@ store's `tmp/`, so there is no `.duckdb` file that anything depends on.
 
 import os
 import re
+import shutil
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +21,33 @@ Connection = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
 BinderError = duckdb.BinderException
 
-DEFAULT_MEMORY = "2GB"
+DEFAULT_MEMORY_MB = 2000
 
 
 @contextmanager
-def connect(
-    tmp: Path, *, time_zone: str = "UTC", threads: int | None = None
-) -> Iterator[Connection]:
+def connect(tmp: Path, *, workers: int = 1) -> Iterator[Connection]:
     """A connection that fetches nothing from the network and spills below `tmp`.
 
-    Naive timestamps are UTC; `time_zone` is what text without an offset is read in when it is
-    cast to TIMESTAMPTZ. The memory limit comes from SCORING_MEMORY_LIMIT (default 2GB).
+    Naive timestamps are UTC. `workers` is how many processes share the machine: each gets its part
+    of the cores and of the memory. SCORING_MEMORY_LIMIT names the memory of one connection instead.
     """
-    spill = tmp / "duckdb"
-    spill.mkdir(parents=True, exist_ok=True)
+    # A folder of its own: the engine names its spill files the same way in every process.
+    spill = tmp / f"duckdb-{uuid.uuid4().hex[:8]}"
+    tmp.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "memory_limit": os.environ.get("SCORING_MEMORY_LIMIT", DEFAULT_MEMORY),
+        "memory_limit": os.environ.get("SCORING_MEMORY_LIMIT", f"{DEFAULT_MEMORY_MB // workers}MB"),
         "temp_directory": str(spill),
         "preserve_insertion_order": "true",
-        "threads": threads or os.cpu_count() or 1,
+        "threads": max(1, (os.cpu_count() or 1) // workers),
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"SET TimeZone = {literal(time_zone)}")
+        # In a notebook without widgets the engine refuses the setting, and shows no bar either.
+        with suppress(duckdb.InvalidInputException):
+            connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
         yield connection
     except duckdb.OutOfMemoryException as error:
         raise TryLater(
@@ -66,6 +69,7 @@ def connect(
         raise
     finally:
         connection.close()
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _damaged(error: duckdb.Error) -> ScoringError | None:

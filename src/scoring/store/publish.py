@@ -142,11 +142,10 @@ def remove_except(parent: Path, keep: set[str]) -> None:
 def remove_drafts(tmp: Path) -> None:
     """Take out what runs that were killed left in `tmp`. The caller holds the project's lock.
 
-    What `explain` has there stays, since it works without the lock; so does the engine's spill,
-    which the engine clears itself.
+    What `explain` has there stays, since it works without the lock.
     """
     if not tmp.exists():
         return
     for entry in tmp.iterdir():
-        if entry.is_dir() and not entry.name.startswith(("explain", "duckdb")):
+        if entry.is_dir() and not entry.name.startswith("explain"):
             shutil.rmtree(entry, ignore_errors=True)
