@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -96,6 +97,29 @@ def test_a_signal_stops_a_run(site: Site, number, code):
         k: v for k, v in before.items() if k.startswith("out/")
     }
     site("run", "nightly")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_middle_of_a_query(tmp_path, number, code):
+    """The engine puts its own error in the place of what a signal raises."""
+    program = f"""
+from pathlib import Path
+from scoring.engine.connection import connect
+from scoring.stop import stop_on_signals
+stop_on_signals()
+with connect(Path({str(tmp_path)!r})) as connection:
+    print("running", flush=True)
+    connection.execute("SELECT sum(a.range * b.range) FROM range(10000000) a, range(1000000) b")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (code, "")
 
 
 # --- kill -9 ------------------------------------------------------------------------------------

@@ -2,15 +2,14 @@
 
 import errno
 import os
-import signal
 import sys
 import traceback
-from types import FrameType
 
 import typer
 
 from scoring.cli import look, start, steps
 from scoring.errors import ConfigError, ScoringError, TryLater
+from scoring.stop import stop_on_signals
 
 app = typer.Typer(
     name="scoring",
@@ -27,7 +26,7 @@ look.add_to(app)
 
 def run() -> None:
     """Run one command. Expected failures print a sentence, never a traceback."""
-    signal.signal(signal.SIGTERM, _terminated)
+    stop_on_signals()
     try:
         app()
     except ScoringError as error:
@@ -45,10 +44,6 @@ def run() -> None:
     except Exception as error:
         _bug(error)
         sys.exit(1)
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the interface of signal
-    sys.exit(143)
 
 
 def _of_the_system(error: OSError) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from scoring.errors import ScoringError, TryLater
+from scoring.stop import stopped
 
 Connection = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
@@ -66,6 +67,13 @@ def connect(tmp: Path, *, workers: int = 1) -> Iterator[Connection]:
     except duckdb.InvalidInputException as error:
         if damaged := _damaged(error):
             raise damaged from error
+        raise
+    except duckdb.InterruptException:
+        raise stopped() from None
+    except RuntimeError as error:
+        # A signal during a query: the engine throws away the exception that the handler raised.
+        if str(error) == "Query interrupted":
+            raise stopped() from None
         raise
     finally:
         connection.close()
