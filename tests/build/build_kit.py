@@ -19,7 +19,7 @@ from scoring.check.run import check
 from scoring.check.tables import Tables
 from scoring.clock import Moment
 from scoring.config import QuestionSection, SnapshotsSection
-from scoring.engine.build import LeadScope, Rows, write_partition
+from scoring.build.partition import LeadScope, Rows, write_partition
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 from scoring.ingest.run import ingest

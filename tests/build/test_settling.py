@@ -10,7 +10,7 @@ from scoring.build.declare import lead_age
 from scoring.build.featureset import FeatureSet
 from scoring.build.run import build_training
 from scoring.config import QuestionSection, SnapshotsSection
-from scoring.engine.build import LeadScope, Rows, read_settling, write_partition
+from scoring.build.partition import LeadScope, Rows, read_settling, write_partition
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 

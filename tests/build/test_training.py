@@ -114,7 +114,7 @@ def test_a_scoring_row_equals_the_training_row_of_its_moment(whole: Site) -> Non
 
 
 def test_only_the_named_leads_are_built(whole: Site) -> None:
-    from scoring.engine.build import LeadScope
+    from scoring.build.partition import LeadScope
 
     model = whole.project.model("conversion")
     features = project_features(whole.project, model)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.build.featureset import FeatureSet, project_features
+from scoring.build.partition import LeadScope, Rows, read_settling, write_partition
 from scoring.check.tables import Tables
 from scoring.clock import last_midnight
 from scoring.config import ModelToml
-from scoring.engine.build import LeadScope, Rows, read_settling, write_partition
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 from scoring.project import Project

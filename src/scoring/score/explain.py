@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scoring.build.partition import LeadScope
 from scoring.build.run import build_scoring
 from scoring.clock import stamp
-from scoring.engine.build import LeadScope
 from scoring.errors import ConfigError
 from scoring.project import Project
 from scoring.score.not_scored import why_not

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scoring.build.partition import LeadScope
 from scoring.build.run import build_scoring
 from scoring.check.run import check
 from scoring.check.tables import Tables
 from scoring.clock import Moment
 from scoring.config import SnapshotsSection
 from scoring.contracts import EARLIEST, schemas
-from scoring.engine.build import LeadScope
 from scoring.ingest.run import MAY_BE_EMPTY, ingest
 from scoring.project import Project
 from scoring.score.past_rows import AT, Part, history_sql, leads_sql, make_members

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scoring.build.columns import Column
+from scoring.build.partition import LeadScope
 from scoring.build.run import build_scoring, build_training
 from scoring.check.tables import Tables
-from scoring.engine.build import LeadScope
 from scoring.engine.connection import literal
 from scoring.project import Project
 from scoring.score.facts import with_facts
