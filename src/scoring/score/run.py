@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scoring.build.run import build_scoring
+from scoring.build.run import Built, build_scoring
 from scoring.check.tables import Tables
 from scoring.clock import stamp
 from scoring.errors import ConfigError
@@ -15,6 +15,7 @@ from scoring.score.facts import with_facts
 from scoring.score.rows import score_rows
 from scoring.store.publish import new_folder, read_json, write_bytes, write_json
 from scoring.train import tracking
+from scoring.train.artefact import Artefact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,32 +60,13 @@ def score(project: Project, question: str, as_of: datetime) -> Scored:
     tables = Tables.open(project)
     before = read_run(project, question, as_of)
     again = before["landed_through"] if before else None
-    built = build_scoring(
+    built, scored = rows_by(
         project,
         question,
-        champion.settings,
-        with_facts(champion.features, tables.manifest["kinds"]),
+        champion,
+        registered.version,
         as_of,
-        since=previous_run(project, question, as_of),
         landed_through=datetime.fromisoformat(again) if again else None,
-    )
-    frame = built.frame()
-    features = frame[list(champion.names)]
-    horizon = champion.settings.question
-    scored = score_rows(
-        frame,
-        champion.model.contributions(features),
-        champion.model.predict_proba(features)[:, 1],
-        champion.reference,
-        columns=champion.features.columns,
-        directions_known=directions_known(tables),
-        language=project.settings.project.language,
-        zone=project.settings.zone,
-        as_of=as_of,
-        horizon_days=horizon.horizon_days if horizon.label == "within_horizon" else None,
-        model_version=registered.version,
-        earlier=_earlier(project, question, as_of),
-        locale_dir=project.root / "locale",
     )
     folder = scores_folder(project, question) / stamp(as_of)
     with new_folder(folder, project.tmp) as draft:
@@ -104,6 +86,50 @@ def score(project: Project, question: str, as_of: datetime) -> Scored:
     newest = list_runs(project, question)[-1] == as_of
     out = _publish(project, question, scored) if newest else folder / "scores.parquet"
     return Scored(as_of, len(scored), int(scored["tire_kicker"].sum()), registered.version, out)
+
+
+def rows_by(
+    project: Project,
+    question: str,
+    model: Artefact,
+    version: str,
+    as_of: datetime,
+    *,
+    landed_through: datetime | None = None,
+    parent: Path | None = None,
+) -> "tuple[Built, pd.DataFrame]":
+    """The build and the score rows of the leads open as of `as_of`, by any model; nothing is
+    published. `parent`: a folder of the caller's own for the build."""
+    tables = Tables.open(project)
+    built = build_scoring(
+        project,
+        question,
+        model.settings,
+        with_facts(model.features, tables.manifest["kinds"]),
+        as_of,
+        since=previous_run(project, question, as_of),
+        landed_through=landed_through,
+        parent=parent,
+    )
+    frame = built.frame()
+    features = frame[list(model.names)]
+    asked = model.settings.question
+    rows = score_rows(
+        frame,
+        model.model.contributions(features),
+        model.model.predict_proba(features)[:, 1],
+        model.reference,
+        columns=model.features.columns,
+        directions_known=directions_known(tables),
+        language=project.settings.project.language,
+        zone=project.settings.zone,
+        as_of=as_of,
+        horizon_days=asked.horizon_days if asked.label == "within_horizon" else None,
+        model_version=version,
+        earlier=_earlier(project, question, as_of),
+        locale_dir=project.root / "locale",
+    )
+    return built, rows
 
 
 def read_run(project: Project, question: str, as_of: datetime) -> dict[str, Any] | None:
