@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
-import pandera.pandas as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis.extra.pandas import column, data_frames, range_indexes
 
 from scoring import contracts
 from scoring.engine.connection import connect
+from scoring.without_pyspark import pandera as pa
 
 LATEST = datetime(2026, 6, 1, tzinfo=UTC)
 

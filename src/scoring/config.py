@@ -11,13 +11,15 @@ default that stands here.
 
 import re
 import tomllib
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from scoring.build.columns import StageOrder
+from scoring.engine.reading import DECIDING_ROLES, Reading
 from scoring.errors import ConfigError, nearest
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -69,7 +71,21 @@ class Settings(BaseModel):
 class ProjectSection(Settings):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     time_zone: TimeZone = "UTC"
+    lead_time_zone: str = ""
     language: Literal["en", "fi", "et", "ru"] = "en"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+
+
+class SparkSection(Settings):
+    """How `engine = "spark"` reaches Apache Spark; what Spark's own environment (SPARK_HOME,
+    SPARK_CONF_DIR) says stands behind it.
+
+    master   empty: `spark.master` of Spark's own configuration, else all cores of this machine
+    conf     Spark's own properties, as texts
+    """
+
+    master: str = ""
+    conf: dict[Annotated[str, Field(pattern=r"^spark\.")], str] = {}
 
 
 class TrackingSection(Settings):
@@ -78,10 +94,47 @@ class TrackingSection(Settings):
     uri: str = ""
 
 
-class StagesSection(Settings):
-    """The pipeline's stages, first to last, as the CRM names them."""
+class Pipeline(Settings):
+    """The stages, first to last, as the CRM names them, from a local day on (None: always)."""
 
     order: tuple[str, ...] = ()
+    valid_from: date | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Pipeline":
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("an order of stages must name each stage once")
+        return self
+
+
+class StagesSection(Pipeline):
+    """The pipeline as it is, and what it was `earlier`, oldest first."""
+
+    earlier: tuple[Pipeline, ...] = ()
+
+    @property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        return (*self.earlier, self) if self.order else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every stage of any order."""
+        return tuple(dict.fromkeys(stage for p in self.pipelines for stage in p.order))
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> "StagesSection":
+        first = [p.valid_from or date.min for p in self.pipelines[:1]]
+        days = [p.valid_from for p in self.pipelines[1:] if p.valid_from]
+        if len(days) < len(self.earlier) or sorted({*first, *days}) != [*first, *days]:
+            raise ValueError("each order of stages but the first must be valid_from a later day")
+        return self
+
+
+class ContactsSection(Settings):
+    """Which roles of contacts decide about buying: patterns in small letters, `_` for everything
+    that is neither letter nor digit (`*decision*`, `ceo`, `toimitusjohtaja`)."""
+
+    deciding_roles: tuple[str, ...] = DECIDING_ROLES
 
 
 class LimitsSection(Settings):
@@ -115,12 +168,45 @@ class ScoringToml(Settings):
     project: ProjectSection
     tracking: TrackingSection = TrackingSection()
     stages: StagesSection = StagesSection()
+    contacts: ContactsSection = ContactsSection()
     limits: LimitsSection = LimitsSection()
     emit: EmitSection = EmitSection()
+    spark: SparkSection = SparkSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_above_the_sections(cls, values: Any) -> Any:
+        """`engine` may stand above the first section, or in [project]."""
+        if not isinstance(values, dict) or "engine" not in values:
+            return values
+        project = values.get("project")
+        if not isinstance(project, dict) or "engine" in project:
+            return values
+        rest = {key: value for key, value in values.items() if key != "engine"}
+        return {**rest, "project": {**project, "engine": values["engine"]}}
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.project.time_zone)
+
+    @property
+    def stage_orders(self) -> tuple[StageOrder, ...]:
+        """The pipelines, oldest first; none where no order is configured."""
+        found = []
+        for pipeline in self.stages.pipelines:
+            day = pipeline.valid_from
+            start = datetime(day.year, day.month, day.day, tzinfo=self.zone) if day else None
+            moment = None if start is None else round(start.timestamp() * 1_000_000)
+            found.append(StageOrder(pipeline.order, moment))
+        return tuple(found)
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(
+            zone=self.project.time_zone,
+            lead_time_zone=self.project.lead_time_zone or None,
+            deciding_roles=self.contacts.deciding_roles,
+        )
 
 
 class FileSettings(Settings):
@@ -199,6 +285,7 @@ class FeaturesSection(Settings):
     known_at_creation: tuple[str, ...] = ()
     protected: tuple[str, ...] = PROTECTED
     allow_protected: bool = False
+    allow_leaks: tuple[str, ...] = ()
 
 
 class LearnerSection(Settings):
@@ -211,7 +298,7 @@ class GatesSection(Settings):
 
     min_conversions   distinct won leads in the training rows
     min_validation    distinct won leads in the validation rows
-    margin            log loss by which a candidate may be behind logistic regression
+    margin            log loss by which a candidate may be behind a baseline
     """
 
     min_conversions: Annotated[int, Field(ge=1)] = 40

@@ -16,9 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-import pandera.pandas as pa
-
 from scoring.errors import ScoringError
+from scoring.without_pyspark import pandera as pa
 
 Kind = Literal["number", "text", "flag", "timestamp"]
 
@@ -237,6 +236,7 @@ def schemas(latest: datetime) -> dict[str, pa.DataFrameSchema]:
                     "lead_id": _identifier(required=True),
                     "role": _text(),
                     "seniority": _text(),
+                    "domain": _text(),
                     "joined_at": happened(),
                     "recorded_at": happened(),
                 },

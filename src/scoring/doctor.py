@@ -196,6 +196,8 @@ def _readiness(project: Project, question: str, tables: "Tables", as_of: datetim
 def _attributes(project: Project, question: str) -> list[Finding]:
     from scoring.build.featureset import project_features
     from scoring.build.load import load_features
+    from scoring.build.machine import removed_lines
+    from scoring.build.run import last_removed
 
     try:
         named = load_features(project.root / "features")
@@ -203,6 +205,9 @@ def _attributes(project: Project, question: str) -> list[Finding]:
     except ScoringError as error:
         return [Finding("problem", "features", error.message, error.hint or "")]
     findings = [Finding("ok", "features", f"{len(features.columns)} columns can be computed")]
+    findings += [
+        Finding("ok", "machines", line) for line in removed_lines(last_removed(project, question))
+    ]
     made = {c.variable for c in features.columns}
     for item in named:
         unfolded = item.declaration.each is not None

@@ -14,12 +14,13 @@ from scoring.build.columns import Column
 from scoring.build.declare import Declaration
 from scoring.build.featureset import FeatureSet
 from scoring.build.load import Named
-from scoring.build.unfold import Vocabulary, unfold
+from scoring.build.partition import LeadScope, Rows, write_partition
+from scoring.build.unfold import unfold
+from scoring.build.vocabulary import Vocabulary
 from scoring.check.run import check
 from scoring.check.tables import Tables
 from scoring.clock import Moment
 from scoring.config import QuestionSection, SnapshotsSection
-from scoring.build.partition import LeadScope, Rows, write_partition
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 from scoring.ingest.run import ingest

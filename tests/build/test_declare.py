@@ -1,16 +1,24 @@
 """The language: what it accepts, what it refuses, and in which words."""
 
+import json
+import re
+from collections.abc import Callable
+
 import pytest
 
-from scoring.build.columns import Column
+from scoring.build.columns import Column, Condition, Selection, StageOrder
 from scoring.build.declare import (
+    Events,
     attribute,
+    contacts,
     each_attribute,
     feature,
     interactions,
     lead_age,
+    lead_changes,
     stage_changes,
 )
+from scoring.build.operators import OPERATORS
 from scoring.errors import ConfigError
 
 
@@ -29,8 +37,10 @@ def test_windows_are_said_once() -> None:
 
 
 def test_one_type_may_stand_alone_in_a_share() -> None:
-    assert interactions().share(type="call").part == ("call",)
-    assert interactions().share(type=["call", "mail"]).part == ("call", "mail")
+    assert interactions().share(type="call").part.patterns == ("call",)
+    assert interactions().share(type=["call", "mail"]).part.patterns == ("call", "mail")
+    inbound = interactions(direction="inbound")
+    assert interactions().share(part=inbound).part == inbound
 
 
 @pytest.mark.parametrize("days", [[], [0], [-1], [1.5], ["7"], "7", 7, [True], [36_501]])
@@ -75,15 +85,83 @@ def test_types_and_properties_are_not_unfolded_together() -> None:
         interactions().each_type().each_number()
 
 
-def test_a_ratio_is_of_two_columns() -> None:
+def test_columns_are_compared_with_columns() -> None:
     assert (feature("a") / feature("b")).inputs == ("a", "b")
-    with pytest.raises(ConfigError, match="Got a int instead"):
-        feature("a") / 2  # type: ignore[operator]
+    assert (feature("a") - feature("b")).op == "difference"
+    for ask in (lambda: feature("a") / 2, lambda: feature("a") / 0, lambda: feature("a") - 1):
+        with pytest.raises(ConfigError, match="Got a int instead"):
+            ask()
 
 
-def test_a_share_names_a_type() -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: interactions().share(type=[]),
+        lambda: interactions().share(),
+        lambda: interactions().share(type="call", part=interactions("call")),
+    ],
+)
+def test_a_share_names_types_or_rows(ask: Callable[[], object]) -> None:
     with pytest.raises(ConfigError, match="at least one type"):
-        interactions().share(type=[])
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda r: r.where("p"), "must say `at_least`"),
+        (lambda r: r.where("p", at_least=1, is_in=[1]), "must say `at_least`"),
+        (lambda r: r.where("p", is_in=[]), "must say `at_least`"),
+        (lambda r: r.where("p", is_in="customer"), "must say `at_least`"),
+        (lambda r: r.where("p", at_least="3"), "must be numbers"),
+        (lambda r: r.where("p", at_most=float("nan")), "must be numbers"),
+        (lambda r: r.where("p", is_in=["a", 1]), "either texts or numbers"),
+        (lambda r: r.where("type", is_in=["call"]), r"interactions\(…\)"),
+        (lambda r: r.where("direction", is_in=["inbound"]), r"interactions\(…\)"),
+    ],
+)
+def test_a_condition_is_bounds_or_values(ask: Callable[[Events], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ask(interactions())
+
+
+def test_conditions_add_up_and_leave_the_selection_alone() -> None:
+    calls = interactions("call")
+    long = calls.where("minutes", at_least=5, at_most=60).where("moved_by", is_in=["customer"])
+    assert [c.of for c in long.conditions] == ["minutes", "moved_by"]
+    assert calls.conditions == ()
+    assert long.not_by_machine().count().by_person
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: stage_changes().not_by_machine(), "asked of interactions"),
+        (lambda: interactions().furthest(), "asked of stage_changes"),
+        (lambda: interactions().entered_on(), "asked of stage_changes"),
+        (lambda: lead_changes("budget").last("valeu"), r'Did you mean "value"'),
+        (lambda: lead_changes("budget").sum("value"), "asked of numbers"),
+        (lambda: contacts().where("senority", is_in=["high"]), r'Did you mean "seniority"'),
+        (lambda: contacts().active_days(), "asked of interactions"),
+        (lambda: interactions().last("contact_id"), "names one person"),
+        (lambda: interactions().busiest(within_days=0), "`within_days` must be one whole number"),
+        (lambda: interactions().decayed(half_life_days=[0]), "`half_life_days` must be a list"),
+        (lambda: interactions().decayed(half_life_days=7), "`half_life_days` must be a list"),
+        (
+            lambda: interactions().followed_by(stage_changes(), within_days=1),
+            "must be of one history: interactions. Got stage_changes",
+        ),
+        (
+            lambda: interactions().response_mean(by=interactions().each_type()),
+            "each type instead",
+        ),
+        (lambda: interactions().missed("due", done="meeting"), "Got str instead"),
+        (lambda: interactions(""), "must be a name or a pattern"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(ask: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ask()
 
 
 def test_the_lead_s_own_row() -> None:
@@ -92,18 +170,51 @@ def test_the_lead_s_own_row() -> None:
     assert lead_age().op == "age"
 
 
+@pytest.mark.parametrize("op", sorted(OPERATORS))
+def test_every_operator_says_its_interval_empty_value_unit_and_example(op: str) -> None:
+    said = " ".join((getattr(Events, op).__doc__ or "").split())
+    assert re.search(r"The whole history|\[as_of - N days, as_of\)", said), said
+    assert re.search(r": (0|missing)\b", said), said
+    assert "Unit: " in said
+    assert re.search(r"Examples?: (\w+ is )?`", said), said
+
+
+WHERE = (
+    Condition("minutes", at_least=5.0),
+    Condition("by", is_in=("us", "x")),
+    Condition("ok", is_in=(True,)),
+)
+
+
 @pytest.mark.parametrize(
     "column",
     [
         Column("n_7d", "n", "t", "interactions", "count", days=7),
-        Column("s", "s", "t", "interactions", "share", part=()),  # no type of it was ever seen
-        Column("s", "s", "t", "interactions", "share", types=("a", "b"), part=("a",)),
+        Column("s", "s", "t", "interactions", "share", part=Selection(types=())),
+        Column("s", "s", "t", "interactions", "share", part=Selection(("a",), None, WHERE)),
+        Column("f", "f", "t", "interactions", "followed_by", where=WHERE, by_person=True,
+               then=Selection(None, "inbound", WHERE[:1], True), within=3),
+        Column("f", "f", "t", "stage_changes", "furthest",
+               order=(StageOrder(("a", "b")), StageOrder(("b",), 1_700_000_000_000_000))),
         Column("r", "r", "t", "columns", "ratio", inputs=("a", "b"), singular="x", plural="y"),
         Column("c", "c", "t", "lead", "attribute", of="c", kind="category", each="attribute"),
     ],
-)
+)  # fmt: skip
 def test_a_column_survives_the_way_through_json(column: Column) -> None:
-    import json
-
     assert Column.from_json(json.loads(json.dumps(column.to_json()))) == column
     assert Column.from_json({**column.to_json(), "newer": 1}) == column
+
+
+def test_a_share_of_the_first_format_is_read() -> None:
+    old = {"name": "s", "variable": "s", "theme": "t", "stream": "interactions", "op": "share",
+           "types": ["a", "b"], "part": ["a"]}  # fmt: skip
+    assert Column.from_json(old).part == Selection(("a",))
+
+
+def test_a_column_names_the_properties_that_it_reads() -> None:
+    column = Column("f", "f", "t", "interactions", "missed", of="due", where=WHERE,
+                    then=Selection(where=(Condition("held", is_in=(True,)),)))  # fmt: skip
+    assert column.properties == {"due", "minutes", "by", "ok", "held"}
+    spoke = Column("l", "l", "t", "interactions", "last", of="direction")
+    assert spoke.properties == frozenset()
+    assert Column("d", "d", "t", "interactions", "active_days").properties == {"local_day"}

@@ -30,7 +30,7 @@ TYPES = ("email_opened", "email_sent", "call", 'it\'s "odd" {n} --', "SELECT", "
 STAGES = ("new", "'; DROP", "proposal")
 PROPERTIES = {"value": pa.float64(), "note": pa.string(), "ok": pa.bool_(), "contact_id": None}
 PROPERTIES["contact_id"] = pa.string()
-KINDS = {"value": "number", "note": "text", "ok": "flag"}
+KINDS = {"value": "number", "note": "text", "ok": "flag", "contact_id": "text"}
 EXACT = ("count", "sum", "max", "last", "active_days", "distinct", "first_on", "last_on")
 WORDS = words(
     [*TYPES, "fax"],

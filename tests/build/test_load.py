@@ -8,7 +8,7 @@ import pytest
 from scoring.build.load import load_features
 from scoring.errors import ConfigError
 
-GOOD = 'from scoring import interactions\ncalls = interactions("call").count().says("{n} calls")\n'
+GOOD = 'from scoring import feature, interactions, lead_changes\ncalls = interactions("call").count().says("{n} calls")\n'
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -21,6 +21,7 @@ def test_files_are_themes_and_variables_are_features(tmp_path: Path) -> None:
     write(tmp_path, meetings=GOOD.replace("calls", "held"), calls='"""Doc."""\n' + GOOD)
     found = load_features(tmp_path)
     assert [(n.theme, n.variable) for n in found] == [("calls", "calls"), ("meetings", "held")]
+    assert [n.where for n in found] == ["features/calls.py:3", "features/meetings.py:2"]
 
 
 def test_reading_leaves_no_trace(tmp_path: Path) -> None:
@@ -52,6 +53,11 @@ def test_helpers_and_private_names_are_no_features(tmp_path: Path) -> None:
         (GOOD + "x = interactions().count(last_days=[0])\n", r"a\.py:3: `last_days` must be"),
         (GOOD + "x = interactions().count().says('{who}')\n", r"a\.py:3: .*\{who\}"),
         (GOOD + "x = interactions().count().says('{')\n", r"a\.py:3: ValueError"),
+        (GOOD + "x = feature('calls') / 0\n", r"a\.py:3: .*must have another feature"),
+        (GOOD + "x = interactions().cuont()\n", r'a\.py:3: .*Did you mean "count"'),
+        (GOOD + "x = interactoins().count()\n", r'a\.py:3: .*Did you mean "interactions"'),
+        ("from scoring import interaction\n", r'a\.py:1: .*Did you mean "interactions"'),
+        (GOOD + "x = lead_changes('f').last('valeu')\n", r"a\.py:3: .*Did you mean \"value\""),
         (GOOD + "x = interactions().count()\n", r"a\.py:3: `x` has no sentence"),
         (GOOD + "x = interactions()\n", r"a\.py:3: `x` says which rows, not what"),
         (GOOD + "x = interactions().each_number()\n", r"a\.py:3: `x` says which rows"),
@@ -70,7 +76,9 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_names_are_unique_in_a_project(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"`calls`.*features/a\.py and again in features/b\.py"):
+    with pytest.raises(
+        ConfigError, match=r"`calls`.*features/a\.py:2 and again in features/b\.py:2"
+    ):
         load_features(write(tmp_path, a=GOOD, b=GOOD))
 
 

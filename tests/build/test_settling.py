@@ -8,9 +8,9 @@ from twin import DAY, Lead, Row, World
 
 from scoring.build.declare import lead_age
 from scoring.build.featureset import FeatureSet
+from scoring.build.partition import LeadScope, Rows, read_settling, write_partition
 from scoring.build.run import build_training
 from scoring.config import QuestionSection, SnapshotsSection
-from scoring.build.partition import LeadScope, Rows, read_settling, write_partition
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 

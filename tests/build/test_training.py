@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from build_kit import FEATURES, Site
 
-import scoring.build.run as build_run
 from scoring.build.featureset import project_features
 from scoring.build.run import build_scoring, build_training
 from scoring.check import tables as check_tables
@@ -59,16 +58,15 @@ def test_training_rows_hold_both_labels_and_live_features(whole: Site) -> None:
     assert not rows.duplicated(["lead_id", "as_of"]).any()
 
 
-@pytest.mark.parametrize("parallel_from", [4, 2], ids=["one process", "a process a core"])
-def test_arrival_partitions_and_processes_do_not_matter(
+@pytest.mark.parametrize("cores", [1, 2])
+def test_arrival_partitions_and_threads_do_not_matter(
     whole: Site,
     simulated: dict[str, pd.DataFrame],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    parallel_from: int,
+    cores: int,
 ) -> None:
-    monkeypatch.setattr(build_run, "PARALLEL_FROM", parallel_from)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
     other = Site(tmp_path / "project", model=MODEL)
     shuffled = {name: t.sample(frac=1, random_state=1) for name, t in simulated.items()}
     other.deliver(**shuffled)

@@ -9,16 +9,21 @@ import pytest
 from build_kit import build, columns, named, words
 from twin import DAY, Lead, Row, World
 
+from scoring.build.columns import StageOrder
 from scoring.build.declare import (
+    Declaration,
     attribute,
     each_attribute,
     feature,
     interactions,
     lead_age,
+    lead_changes,
     stage_changes,
 )
 from scoring.build.featureset import DESCRIBING, FeatureSet, chosen, usable_attributes
-from scoring.build.unfold import MIN_LEADS, unfold
+from scoring.build.load import Named
+from scoring.build.unfold import MIN_LEADS, absent, unfold
+from scoring.build.vocabulary import Vocabulary
 from scoring.config import ModelToml, SnapshotsSection
 from scoring.errors import ConfigError
 
@@ -121,16 +126,95 @@ def test_a_ratio_reads_columns_that_somebody_declares() -> None:
         columns(words(["call"]), n=n, r=feature("n_7") / feature("n_30d"))
     with pytest.raises(ConfigError, match="reads `n_90d`"):
         columns(words(["call"]), n=n, r=feature("n_90d") / feature("n_30d"))
-    with pytest.raises(ConfigError, match="is a ratio itself"):
+    with pytest.raises(ConfigError, match="is a ratio or difference itself"):
         columns(
             words(["call"]), n=n, r=feature("n_7d") / feature("n_30d"),
             s=feature("r") / feature("n_7d"),
         )  # fmt: skip
-    with pytest.raises(ConfigError, match="must divide numbers"):
+    with pytest.raises(ConfigError, match="must be of numbers"):
         columns(
             words(["call"], properties={"note": "text"}), n=n,
             note=interactions().last("note"), r=feature("note") / feature("n_7d"),
         )  # fmt: skip
+
+
+# --- why something is absent ---------------------------------------------------------------------
+
+
+def reasons(vocabulary: Vocabulary, **declarations: Declaration) -> dict[str, str]:
+    return {a.named.variable: a.reason for a in absent(named(**declarations), vocabulary)}
+
+
+def test_an_absent_declaration_has_a_reason_and_the_nearest_name() -> None:
+    vocabulary = words(
+        ["call", "mail"],
+        stages=["new"],
+        directions={"inbound": ["call"]},
+        properties={"minutes": "number", "mood": "text", "ok": "flag"},
+        attributes={"industry": "text"},
+    )
+    calls = interactions("call")
+    found = reasons(
+        vocabulary,
+        here=calls.where("minutes", at_least=3).where("ok", is_in=[True]).count(),
+        fax=interactions("calls").count(),
+        outbound=interactions(direction="outbound").count(),
+        mails_in=interactions("mail", direction="inbound").count(),
+        fields=lead_changes("budget").count(),
+        unknown=calls.sum("minuts"),
+        text=calls.sum("mood"),
+        flag=calls.ahead("ok"),
+        typed=calls.ahead("type"),
+        condition=calls.where("mod", is_in=["x"]).count(),
+        bounds=calls.where("mood", at_least=1).count(),
+        numbers=calls.where("mood", is_in=[1]).count(),
+        texts=calls.where("minutes", is_in=["1"]).count(),
+        then=calls.followed_by(interactions("fax"), within_days=2),
+        part=calls.share(part=interactions().where("nothing", at_least=1)),
+        reach=stage_changes().furthest(),
+        industry=attribute("industri"),
+        compared=feature("fax") - feature("here"),
+        rare=interactions().each_text().last(),
+    )
+    assert found == {
+        "fax": 'no type of interactions is called `calls` (did you mean "call"?).',
+        "outbound": "none of its interactions is recorded as outbound.",
+        "mails_in": "none of its interactions is recorded as inbound.",
+        "fields": "this history has no lead_changes.",
+        "unknown": 'no row of interactions has the property `minuts` (did you mean "minutes"?).',
+        "text": "`mood` is a text, and `sum` needs numbers.",
+        "flag": "`ok` is a flag, and `ahead` needs dates.",
+        "typed": "`type` is no date, and `ahead` needs dates.",
+        "condition": 'no row of interactions has the property `mod` (did you mean "mood"?).',
+        "bounds": "`mood` is a text, and the bounds of `where` need numbers.",
+        "numbers": "`mood` is a text, and `is_in` names numbers.",
+        "texts": "`minutes` is a number, and `is_in` names texts.",
+        "then": "no type of interactions is called `fax`.",
+        "part": "no row of interactions has the property `nothing`.",
+        "reach": "scoring.toml says no `order` of the stages.",
+        "industry": '`industri` is no attribute that may be used (did you mean "industry"?).',
+        "compared": "it reads `fax`, which cannot be computed here.",
+    }
+    assert names(columns(vocabulary, here=calls.count())) == ["here"]
+
+
+def test_the_order_of_the_stages_is_compiled_into_the_column() -> None:
+    order = (StageOrder(("new", "won")), StageOrder(("new", "offer"), 1_700_000_000_000_000))
+    vocabulary = replace(words(stages=["new"]), order=order)
+    reach, since = columns(
+        vocabulary, reach=stage_changes().furthest(), since=stage_changes().entered_on()
+    )
+    assert (reach.order, since.order) == (order, ())
+
+
+def test_names_that_collide_are_told_with_file_and_line() -> None:
+    n = interactions().count(last_days=[7])
+    here = [Named("n", "a", n, 3), Named("n_7d", "b", interactions().count(), 9)]
+    with pytest.raises(ConfigError, match=r"features/b\.py:9: .*also made by features/a\.py:3"):
+        unfold(here, words(["call"]))
+    compared = [*here[:1], Named("r", "c", feature("n_8d") / feature("n_7d"), 5)]
+    with pytest.raises(ConfigError, match=r'features/c\.py:5: .*Did you mean "n_7d"'):
+        unfold(compared, words(["call"]))
 
 
 # --- nasty names all the way through the engine ---------------------------------------------------

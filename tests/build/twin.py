@@ -8,15 +8,17 @@ as_of and the CRM knew of it before as_of. What belongs to a lead that was merge
 survivor from the merge on, through every step of a chain.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from statistics import mean, median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from scoring.build.columns import Column
+from scoring.build.columns import Column, Condition, Selection
 from scoring.config import QuestionSection, SnapshotsSection
 
 DAY = timedelta(days=1)
@@ -38,17 +40,19 @@ class Lead:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a history table: an interaction, a stage change, an outcome, a field change."""
+    """A row of a history table: an interaction, a stage change, an outcome, a field change, a
+    contact. After `machine_from` a snapshot knows that a machine did it."""
 
     lead_id: str
     at: datetime
-    what: str  # type, stage, outcome or field
+    what: str  # type, stage, outcome, field or role
     recorded_at: datetime | None = None
     direction: str | None = None
     row_id: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     origin: str = "source"
     gone: bool = False
+    machine_from: datetime | None = None
 
     @property
     def known_at(self) -> datetime:
@@ -62,6 +66,7 @@ class World:
     stages: tuple[Row, ...] = ()
     outcomes: tuple[Row, ...] = ()
     changes: tuple[Row, ...] = ()
+    contacts: tuple[Row, ...] = ()
     zone: ZoneInfo = UTC_ZONE
 
     def lead(self, lead_id: str) -> Lead:
@@ -106,32 +111,142 @@ class World:
 
 
 def feature(world: World, column: Column, lead_id: str, as_of: datetime, row: dict) -> Any:
-    """The value of a column; `row` holds the other columns of the snapshot, for ratios."""
-    if column.op == "ratio":
-        above, below = (row[name] for name in column.inputs)
-        return None if above is None or not below else above / below
+    """The value of a column; `row` holds the other columns of the snapshot, for comparisons."""
+    if column.stream == "columns":
+        one, other = (row[name] for name in column.inputs)
+        if one is None or other is None:
+            return None
+        if column.op == "difference":
+            return one - other
+        return one / other if other else None
     if column.op == "age":
         return (as_of - world.lead(lead_id).created_at) / DAY
-    stream = world.interactions if column.stream == "interactions" else world.stages
-    past = [
-        r
-        for r in world.past(stream, lead_id, as_of)
-        if (column.types is None or r.what in column.types)
-        and (column.direction is None or r.direction == column.direction)
-    ]
-    return _operate(column, past, as_of, world.zone)
+    stream = {
+        "interactions": world.interactions,
+        "stage_changes": world.stages,
+        "lead_changes": world.changes,
+        "contacts": world.contacts,
+    }[column.stream]
+    history = world.past(stream, lead_id, as_of)
+    past = [r for r in history if selects(column.selection, r, as_of)]
+    return _operate(column, history, past, as_of, world.zone)
+
+
+def selects(selection: Selection, row: Row, as_of: datetime) -> bool:
+    """Whether a row is one of the selection, as a snapshot knows it."""
+    if selection.types is not None and row.what not in selection.types:
+        return False
+    if selection.direction is not None and row.direction != selection.direction:
+        return False
+    if selection.by_person and row.machine_from is not None and row.machine_from < as_of:
+        return False
+    return all(_meets(condition, row) for condition in selection.where)
+
+
+def _meets(condition: Condition, row: Row) -> bool:
+    """A row without the property does not meet a condition on it."""
+    value = row.values.get(condition.of)
+    if value is None:
+        return False
+    if condition.is_in is not None:
+        return value in condition.is_in
+    if condition.at_least is not None and value < condition.at_least:
+        return False
+    return condition.at_most is None or value <= condition.at_most
+
+
+def local(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.replace(tzinfo=UTC).astimezone(zone)
 
 
 def _of(row: Row, name: str | None) -> Any:
-    return row.what if name in ("type", "stage") else row.values.get(name or "")
+    if name in ("type", "stage", "field", "role"):
+        return row.what
+    return row.direction if name == "direction" else row.values.get(name or "")
 
 
-def _operate(column: Column, past: list[Row], as_of: datetime, zone: ZoneInfo) -> Any:
+def _operate(
+    column: Column, history: list[Row], past: list[Row], as_of: datetime, zone: ZoneInfo
+) -> Any:
     window = past
     if column.days is not None:
         window = [r for r in past if r.at >= as_of - column.days * DAY]
     given = [v for v in (_of(r, column.of) for r in window) if v is not None]
+    then = [r for r in history if column.then and selects(column.then, r, as_of)]
     match column.op:
+        case "decayed":
+            return sum(0.5 ** ((as_of - r.at) / DAY / column.days) for r in past)
+        case "busiest" | "busiest_share":
+            stretch = column.within * DAY
+            most = max(
+                (len([r for r in window if s.at <= r.at < s.at + stretch]) for s in window),
+                default=0,
+            )
+            if column.op == "busiest":
+                return most
+            return most / len(window) if window else None
+        case "min":
+            return min(map(float, given)) if given else None
+        case "first":
+            return given[0] if given else None
+        case "changes" | "returns" | "rises" | "falls":
+            return len([r for r in _changed(column, past) if r in window])
+        case "ahead":
+            dates = [_day(v) for v in given if _day(v) is not None]
+            now = (as_of - datetime(1970, 1, 1)) / DAY
+            if not dates or max(dates) + 1 <= now:
+                return None
+            return max(max(dates) - now, 0.0)
+        case "missed":
+            now = (as_of - datetime(1970, 1, 1)) / DAY
+            named = [(r, _day(_of(r, column.of))) for r in window]
+            return len(
+                [
+                    r
+                    for r, day in named
+                    if day is not None and day + 1 <= now and not _behind(history, r, then)
+                ]
+            )
+        case "gap_longest":
+            return max(((b.at - a.at) / DAY for a, b in pairwise(past)), default=None)
+        case "followed_by" | "followed_share":
+            followed = [
+                r
+                for r in window
+                if any(b.at <= r.at + column.within * DAY for b in _behind(history, r, then))
+            ]
+            if column.op == "followed_by":
+                return len(followed)
+            return len(followed) / len(window) if window else None
+        case "response_mean" | "response_median" | "response_last" | "waiting_since":
+            return _conversation(column, history, past, then, as_of)
+        case "furthest":
+            return max((p for r in past if (p := _position(column, r.what, r.at))), default=None)
+        case "backward" | "skipped":
+            moves = [
+                (_position(column, a.what, b.at), _position(column, b.what, b.at))
+                for a, b in pairwise(history)
+                if b in window
+            ]
+            both = [(a, b) for a, b in moves if a and b]
+            if column.op == "backward":
+                return len([1 for a, b in both if b < a])
+            return sum(b - a - 1 for a, b in both if b > a)
+        case "dwell":
+            ends = [r.at for r in history[1:]] + [as_of]
+            spells = [
+                (end - r.at) / DAY for r, end in zip(history, ends, strict=False) if r in past
+            ]
+            return sum(spells) if spells else None
+        case "entered_on":
+            if not history or history[-1] not in past:
+                return None
+            entered = history[-1]
+            for r in reversed(history):
+                if r.what != entered.what:
+                    break
+                entered = r
+            return (as_of - entered.at) / DAY
         case "count":
             return len(window)
         case "sum":
@@ -143,14 +258,14 @@ def _operate(column: Column, past: list[Row], as_of: datetime, zone: ZoneInfo) -
         case "last":
             return given[-1] if given else None
         case "share":
-            part = [r for r in window if r.what in (column.part or ())]
+            part = [r for r in window if selects(column.part, r, as_of)]
             return len(part) / len(window) if window else None
         case "first_on":
             return (as_of - past[0].at) / DAY if past else None
         case "last_on":
             return (as_of - past[-1].at) / DAY if past else None
         case "active_days":
-            return len({r.at.replace(tzinfo=UTC).astimezone(zone).date() for r in window})
+            return len({local(r.at, zone).date() for r in window})
         case "gap_mean":
             gaps = [(b.at - a.at) / DAY for a, b in pairwise(past)]
             return sum(gaps) / len(gaps) if gaps else None
@@ -163,6 +278,76 @@ def _operate(column: Column, past: list[Row], as_of: datetime, zone: ZoneInfo) -
         case "distinct":
             return len(set(given))
     raise AssertionError(column.op)
+
+
+def _changed(column: Column, past: list[Row]) -> list[Row]:
+    """Rows at which a property changed as the operator says, against the one before."""
+    found = []
+    seen: dict[str, list[Any]] = {}
+    for r in past:
+        value = _of(r, column.of)
+        if value is None:
+            continue
+        before = seen.setdefault(r.what if column.stream == "lead_changes" else "", [])
+        if (
+            before
+            and {
+                "changes": lambda v=value, b=before: v != b[-1],
+                "returns": lambda v=value, b=before: v != b[-1] and v in b,
+                "rises": lambda v=value, b=before: v > b[-1],
+                "falls": lambda v=value, b=before: v < b[-1],
+            }[column.op]()
+        ):
+            found.append(r)
+        before.append(value)
+    return found
+
+
+def _day(value: Any) -> float | None:
+    """The day since 1970 that a text or a number names."""
+    if value is None or value == "soon":
+        return None
+    if isinstance(value, str):
+        return float((date.fromisoformat(value) - date(1970, 1, 1)).days)
+    return float(math.floor(value))
+
+
+def _behind(history: list[Row], row: Row, then: list[Row]) -> list[Row]:
+    """The rows of `then` that stand behind a row in the history."""
+    return [r for r in history[history.index(row) + 1 :] if r in then]
+
+
+def _conversation(
+    column: Column, history: list[Row], asks: list[Row], answers: list[Row], as_of: datetime
+) -> float | None:
+    """Waits of a conversation: opened by the first row that asks, ended by the next answer."""
+    opened: Row | None = None
+    ended: list[tuple[Row, Row]] = []
+    for r in history:
+        if r in answers:
+            if opened:
+                ended.append((opened, r))
+            opened = None
+        elif r in asks and opened is None:
+            opened = r
+    if column.op == "waiting_since":
+        return (as_of - opened.at) / DAY if opened else None
+    start = as_of - column.days * DAY if column.days else datetime.min
+    hours = [(b.at - a.at) / timedelta(hours=1) for a, b in ended if a.at >= start]
+    if not hours:
+        return None
+    if column.op == "response_last":
+        return hours[-1]
+    return median(hours) if column.op == "response_median" else mean(hours)
+
+
+def _position(column: Column, stage: str, at: datetime) -> int | None:
+    """Where a stage stood in the order that was valid at a moment, from 1."""
+    valid = column.order[0]
+    for order in column.order[1:]:
+        if datetime(1970, 1, 1) + timedelta(microseconds=order.valid_from) <= at:
+            valid = order
+    return valid.stages.index(stage) + 1 if stage in valid.stages else None
 
 
 def attribute(

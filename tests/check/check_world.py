@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from scoring.check.run import CheckResult, check
@@ -84,8 +85,13 @@ class World:
         return result
 
     def table(self, name: str) -> pd.DataFrame:
+        """Rows as readers see them, in their order."""
         tables = Tables.open(self.project())
-        return pd.concat([pd.read_parquet(f) for f in tables.files(name)], ignore_index=True)
+        order = {"leads": "lead_key", "participants": "ALL"}.get(name, "lead_key, seq")
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            query = f"SELECT * FROM {tables.scan(name)} ORDER BY {order}"
+            return connection.execute(query).df()
 
     def quarantine(self, name: str) -> pd.DataFrame:
         version = Tables.open(self.project()).version

@@ -3,6 +3,7 @@
     test_fault_commands.py     wrong arguments, settings, names, feature files
     test_fault_deliveries.py   files that are missing, empty, cut off, shrunken, garbled
     test_fault_rows.py         one night over rows that no contract allows, down to what is exported
+    test_fault_machines.py     mail scanners, auto-replies, test leads: no score moves
     test_fault_models.py       too little to learn from, nothing to score, damaged models
     test_fault_processes.py    two runs at once, signals, kill -9 at random points
     test_fault_disks.py        a full disk, a read-only project, a project that moved

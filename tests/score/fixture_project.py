@@ -115,7 +115,8 @@ def scored_project(root: Path) -> Project:
     }
     deliver(project, tables_now, END)
     candidate = train(project, "conversion", END).candidate
-    tracking.set_champion(project, "conversion", candidate)  # good or not is no matter here
+    # Good or not is no matter here.
+    tracking.set_champion(project, "conversion", candidate, "for the tests", END)
     for run in (FIRST_RUN, END):
         score(project, "conversion", run)
     return project

@@ -1,5 +1,6 @@
 """The audit finds nothing in a sound build, and every way of looking ahead in a broken one."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +21,7 @@ from fixture_project import (
     troubled_history,
 )
 
-from scoring.build import past, reduce
+from scoring.build import partition, past, reduce
 from scoring.check.tables import Tables
 from scoring.clock import stamp
 from scoring.config import ModelToml, PopulationSection
@@ -108,7 +109,56 @@ def test_a_past_that_reaches_too_far_is_found(
     assert blamed in {d.feature for d in result.differences}
     told = result.to_json()["differences"]
     assert len(told) == len(result.differences)
-    assert "changed" in list(result.lines())[1]
+    assert "are not what they must be" in list(result.lines())[1]
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_window_that_is_a_day_off_is_found(
+    troubled: Project, monkeypatch: Any, step: int
+) -> None:
+    """The same fault stands in the copy; planted rows tell."""
+    real = partition.reduce_stream
+
+    def off(stream: Any, events: Any, columns: Any, *rest: Any) -> Any:
+        moved = [c if c.days is None else replace(c, days=c.days + step) for c in columns]
+        return real(stream, events, moved, *rest)
+
+    monkeypatch.setattr(partition, "reduce_stream", off)
+    result = audit(troubled, "conversion", LAST, sample=20)
+    blamed = {d.feature: d.cause for d in result.differences}
+    assert set(blamed) >= {"touches_7d", "touches_30d", "touches_90d"}
+    assert {d.snapshots for d in result.differences} == {"probes"}
+    edge = "at the start of" if step < 0 else "a microsecond before"
+    assert f"planted {edge} the last 7 days" in blamed["touches_7d"]
+
+
+def test_a_merged_leads_history_that_counts_from_the_start_is_found(
+    troubled: Project, tmp_path: Path
+) -> None:
+    project = copy_of(troubled, tmp_path / "copy")
+    for path in Tables.open(project).files("interactions"):
+        rows = pd.read_parquet(path)
+        then = rows["recorded_at"].fillna(rows["occurred_at"])
+        rows["known_at"] = rows["known_at"].where(~rows["inherited"], then)
+        rows.to_parquet(path, index=False)
+    result = audit(project, "conversion", LAST, sample=1000)
+    assert result.differences
+    assert "of a lead that was merged in later" in result.differences[0].cause
+
+
+def test_the_row_that_was_seen_is_named(troubled: Project, monkeypatch: Any) -> None:
+    def broken(events: Events, lead_key: np.ndarray, as_of: np.ndarray) -> Iterator[past.Past]:
+        return past.blocks(events, lead_key, as_of + DAY)
+
+    monkeypatch.setattr(reduce, "blocks", broken)
+    result = audit(troubled, "conversion", LAST, sample=60)
+    first = next(d for d in result.differences if d.cause)
+    assert first.snapshots != "probes"
+    found = re.fullmatch(r"it saw: (\w+) row '(\w+)' of ([\d\-:. ]+)(, recorded .*)?", first.cause)
+    assert found is not None
+    at = pd.Timestamp(found.group(3), tz="UTC")
+    assert first.as_of <= at < first.as_of + timedelta(days=1) or found.group(4)
+    assert any(first.cause in line for line in result.lines())
 
 
 def test_an_attribute_of_today_is_found(troubled: Project, monkeypatch: Any) -> None:
@@ -126,7 +176,7 @@ def test_an_attribute_of_today_is_found(troubled: Project, monkeypatch: Any) -> 
     monkeypatch.setattr(attributes, "_value", todays)
     monkeypatch.setattr(type(troubled), "model", narrowed)
     result = audit(troubled, "conversion", LAST, sample=60)
-    assert {d.feature for d in result.differences} == {"budget", "industry", "vip", ROW}
+    assert {d.feature for d in result.differences} == {"budget", "industry", "seats", "vip", ROW}
 
 
 def test_an_issued_probability_that_is_not_the_models_is_found(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from score_cases import HELSINKI, column
 
-from scoring.score.rows import DTYPES, score_rows
+from scoring.score.rows import DTYPES, ranked, score_rows
 
 COLUMNS = (
     column("calls", "count", "{n} call", "{n} calls"),
@@ -48,7 +48,9 @@ def scored(frame: pd.DataFrame, **more: Any) -> pd.DataFrame:
         "model_version": "3",
     }
     probability = np.linspace(0.1, 0.9, n)
-    return score_rows(frame, pulls, probability, np.linspace(0, 1, 101), **settings | more)
+    earlier = more.pop("earlier", None)
+    rows = score_rows(frame, pulls, probability, np.linspace(0, 1, 101), **settings | more)
+    return ranked(rows, "3", earlier)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from score_cases import AS_OF, HELSINKI, column, sentence
 
+from scoring.build.columns import StageOrder
 from scoring.score.sentences import TEXT_LENGTH, Sentences, clean, cut, significant
 from scoring.words import translator
 from scoring.words.catalogue import po_path
@@ -22,6 +23,14 @@ OPENED = column(
 MOVED = column("moved", "share", "moved {share} of the meetings")
 MET = column("met", "last_on", "last met on {date}")
 MOMENTUM = column("momentum_14d", "trend", "more active than before", "less active", days=14)
+QUIET = column(
+    "q", "ratio", "quiet for longer than usual", "quiet for less than usual", stream="columns"
+)
+MORE = column("m", "difference", "theirs are more", "ours are more", stream="columns")
+REACHED = column(
+    "f", "furthest", "got as far as {value}", stream="stage_changes",
+    order=(StageOrder(("new", "talks", "offer", "paid")), StageOrder(("new", "first_offer"), 1)),
+)  # fmt: skip
 INDUSTRY = column(
     "industry", "attribute", "{name}: {value}", kind="category", label="industry", stream="lead"
 )
@@ -56,10 +65,46 @@ INDUSTRY = column(
          "lead created on Feb 26, 2027"),
         (column("a", "count", "broken {n"), 1.0, None),
         (column("a", "trend", "up by {share}", "down by {share}"), 0.001, None),
+        (column("a", "decayed", "active lately", days=7), 0.3, "active lately"),
+        (column("a", "decayed", "active {n} times", days=7), 0.3, None),
+        (column("a", "dwell", "{n} days there", stream="stage_changes"), 40.0, None),
+        (column("a", "waiting_since", "waits for us since {date}"), 2.5,
+         "waits for us since Feb 26, 2027"),
+        (column("a", "entered_on", "in this stage since {date}"), np.nan, None),
+        (column("a", "difference", "{n} more of theirs", stream="columns"), -2.0,
+         "-2 more of theirs"),
+        (QUIET, 1.5, "quiet for longer than usual"),
+        (QUIET, 0.5, "quiet for less than usual"),
+        (QUIET, 1.0, None),
+        (MORE, 3.0, "theirs are more"),
+        (MORE, -3.0, "ours are more"),
+        (MORE, 0.0, None),
+        (REACHED, 2.0, "got as far as first offer"),
+        (REACHED, 4.0, "got as far as paid"),
+        (REACHED, np.nan, None),
     ],
 )  # fmt: skip
 def test_what_is_said_and_what_is_not(of: object, value: object, expected: str | None) -> None:
     assert sentence(of, value) == expected
+
+
+def test_a_date_that_a_row_names_is_the_same_date_everywhere() -> None:
+    """AS_OF is the midnight of March 1 in Helsinki, two hours before March 1 begins in UTC."""
+    booked = column("b", "ahead", "next step on {date}")
+    assert sentence(booked, 2 / 24) == "next step on Mar 1, 2027"
+    assert sentence(booked, 2 / 24 + 4) == "next step on Mar 5, 2027"
+
+
+def test_silence_against_the_usual_gap_is_said_without_a_number() -> None:
+    last = column("last", "last_on", "last on {date}")
+    gap = column("gap", "gap_mean", "{n} days between")
+    quiet = column(
+        "q", "ratio", "quiet for long", "not quiet for long", stream="columns",
+        inputs=("last", "gap"),
+    )  # fmt: skip
+    assert sentence(quiet, 2.0, others=(last, gap)) == "quiet for long"
+    times = column("t", "ratio", "{value} times the gap", stream="columns", inputs=("last", "gap"))
+    assert sentence(times, 2.0, others=(last, gap)) is None
 
 
 def test_a_ratio_that_moves_by_itself_every_night_shows_no_number() -> None:

@@ -15,7 +15,9 @@ def truth() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _others(y: np.ndarray, logistic: np.ndarray, **more: np.ndarray) -> dict[str, np.ndarray]:
-    return {"prevalence": np.full(len(y), y.mean()), "logistic": logistic, **more}
+    prevalence = np.full(len(y), y.mean())
+    simple = {"prevalence": prevalence, "hand_rule": prevalence, "naive_bayes": prevalence}
+    return {**simple, "logistic": logistic, **more}
 
 
 def test_a_model_that_knows_more_is_promoted(truth):

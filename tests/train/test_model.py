@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from scoring.train import columns as cols
 from scoring.train.baselines import LogisticBaseline, Prevalence
 from scoring.train.blend import fit_blend, group_folds, newest_shift
-from scoring.train.members import BinnedLogistic
+from scoring.train.binned import BinnedLogistic
 from scoring.train.model import ConversionModel
 
 
@@ -195,7 +195,7 @@ def test_arrays_and_other_labels():
     assert model.classes_.tolist() == ["lost", "won"]
     assert not hasattr(model, "feature_names_in_")
     assert model.score(X, y) > 0.8
-    with pytest.raises(ValueError, match="must have 3 columns"):
+    with pytest.raises(ValueError, match="X has 2 features, but ConversionModel is expecting 3"):
         model.predict_proba(X[:, :2])
 
 

@@ -9,10 +9,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from scoring.errors import NoUsableModel
-from scoring.train import members
+from scoring.train import trees
 from scoring.train.model import ConversionModel
 
-FILES = {"model.json", "lightgbm.txt", "hashes.json"}
+FILES = {"model.json", "lightgbm.txt", "lightgbm_random_trees.txt", "hashes.json"}
 
 
 def leads(n=400, seed=3):
@@ -79,10 +79,10 @@ def test_the_files_are_native_text_with_recorded_hashes(fitted, written):
             for name in FILES - {"hashes.json"}
         }
     )
-    assert json.loads((written / "model.json").read_text())["format_version"] == 1
+    assert json.loads((written / "model.json").read_text())["format_version"] == 2
 
 
-@pytest.mark.parametrize("name", ["model.json", "lightgbm.txt"])
+@pytest.mark.parametrize("name", sorted(FILES - {"hashes.json"}))
 def test_a_flipped_byte_is_refused(written, name):
     content = bytearray((written / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -106,17 +106,17 @@ def test_a_broken_record_of_hashes_is_refused(written, content):
 
 
 def test_another_format_version_is_refused(written):
-    state = json.loads((written / "model.json").read_text()) | {"format_version": 2}
+    state = json.loads((written / "model.json").read_text()) | {"format_version": 3}
     (written / "model.json").write_text(json.dumps(state))
     hashes = json.loads((written / "hashes.json").read_text())
     hashes["model.json"] = hashlib.sha256((written / "model.json").read_bytes()).hexdigest()
     (written / "hashes.json").write_text(json.dumps(hashes))
-    with pytest.raises(NoUsableModel, match="format 2 cannot be read"):
+    with pytest.raises(NoUsableModel, match="format 3 cannot be read"):
         ConversionModel.from_payload(written)
 
 
 def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr(members, "CELLS_FOR_THREADS", 0)
+    monkeypatch.setattr(trees, "CELLS_FOR_THREADS", 0)
     X, y, time, groups = leads(n=1500)
     for threads in (1, 2):
         with threadpool_limits(limits=threads):

@@ -6,7 +6,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from train_kit import END, MODEL
+from train_kit import END, MODEL, retrain
 
 from scoring.errors import NoUsableModel
 from scoring.project import Project
@@ -25,10 +25,9 @@ def _set_model(project: Project, text: str) -> None:
 
 
 def test_first_champion_and_what_mlflow_holds(fresh: Project):
-    trained = train(fresh, "conversion", END)
-    said = trained.to_json()
+    said = retrain(fresh)
     assert said["promoted"], said["why"]
-    assert (said["candidate"], said["champion"], said["leaks"]) == ("1", "1", None)
+    assert (said["candidate"], said["champion"], said["leaks"]) == ("1", "1", [])
     assert set(said["validation"]) == MEASURES
 
     registered, champion = tracking.champion(fresh, "conversion")
@@ -46,7 +45,7 @@ def test_first_champion_and_what_mlflow_holds(fresh: Project):
 
 
 def test_the_logged_model_says_what_the_champion_says(fresh: Project, monkeypatch):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     _, champion = tracking.champion(fresh, "conversion")
     rows = fresh.training_table().tail(50)[list(champion.names)]
     mlflow.set_tracking_uri(tracking.uri(fresh))
@@ -70,41 +69,41 @@ def test_same_data_gives_the_same_files(fresh: Project, company: Project, tmp_pa
 
     shutil.copytree(company.root, tmp_path / "elsewhere")
     other = Project(tmp_path / "elsewhere")
-    train(fresh, "conversion", END)
-    train(other, "conversion", END)
+    retrain(fresh)
+    retrain(other)
     marks = [tracking.champion(p, "conversion")[0].fingerprint for p in (fresh, other)]
     assert marks[0] == marks[1]
 
 
 def test_another_recipe_that_is_not_better_stays_a_candidate(fresh: Project):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     _set_model(fresh, MODEL.replace('"engagement", "effort", "stages"', '"effort", "stages"'))
-    trained = train(fresh, "conversion", END)
-    assert not trained.decision.promoted
-    assert "not better than the" in trained.decision.why
-    assert (trained.candidate, trained.champion) == ("2", "1")
+    said = retrain(fresh)
+    assert not said["promoted"]
+    assert "not better than the" in said["why"]
+    assert (said["candidate"], said["champion"]) == ("2", "1")
     assert tracking.champion(fresh, "conversion")[0].version == "1"
 
 
 def test_a_recipe_with_more_features_is_compared_with_the_champions_own(fresh: Project):
     _set_model(fresh, MODEL.replace('"engagement", "effort", "stages"', '"effort", "stages"'))
-    assert train(fresh, "conversion", END).decision.promoted
+    assert retrain(fresh)["promoted"]
     _set_model(fresh, MODEL)
-    assert "champion" in train(fresh, "conversion", END).decision.why
+    assert "champion" in retrain(fresh)["why"]
 
 
 def test_other_words_for_a_feature_are_no_other_recipe(fresh: Project):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     theme = fresh.root / "features" / "stages.py"
     theme.write_text(theme.read_text().replace("now in stage {value}", "stands at {value}"))
-    trained = train(fresh, "conversion", END)
-    assert trained.candidate == "2"
-    assert trained.decision.promoted
-    assert "champion" not in trained.decision.why
+    said = retrain(fresh)
+    assert said["candidate"] == "2"
+    assert said["promoted"]
+    assert "champion" not in said["why"]
 
 
 def test_editing_a_feature_file_does_not_change_tonights_scores(fresh: Project):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     score(fresh, "conversion", END)
     before = fresh.scores()
     (fresh.root / "features" / "engagement.py").write_text(
@@ -141,7 +140,7 @@ def test_a_single_class_is_refused_and_says_what_was_found(fresh: Project, kept:
 
 
 def test_a_damaged_model_file_is_refused_before_it_is_loaded(fresh: Project):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     found = tracking.registered(fresh, "conversion", tracking.CHAMPION)
     folder = tracking.models_folder(fresh, "conversion") / found.fingerprint[:20]
     for name in ("recipe.json", "lightgbm.txt"):
@@ -157,7 +156,7 @@ def test_a_damaged_model_file_is_refused_before_it_is_loaded(fresh: Project):
 def test_a_store_without_its_copy_fetches_the_files_from_mlflow(fresh: Project):
     import shutil
 
-    train(fresh, "conversion", END)
+    retrain(fresh)
     before = tracking.champion(fresh, "conversion")[0]
     shutil.rmtree(tracking.models_folder(fresh, "conversion"))
     after, champion = tracking.champion(fresh, "conversion")
@@ -166,12 +165,12 @@ def test_a_store_without_its_copy_fetches_the_files_from_mlflow(fresh: Project):
 
 
 def test_a_run_that_was_left_open_is_closed_by_the_next_training(fresh: Project):
-    train(fresh, "conversion", END)
+    retrain(fresh)
     client = mlflow.MlflowClient(tracking.uri(fresh))
     experiment = client.get_experiment_by_name("company-conversion")
     orphan = client.create_run(experiment.experiment_id)
     _set_model(fresh, MODEL.replace('"engagement", "effort", "stages"', '"engagement"'))
-    train(fresh, "conversion", END)
+    retrain(fresh)
     assert client.get_run(orphan.info.run_id).info.status == "KILLED"
 
 
@@ -181,7 +180,9 @@ def test_backtest_answers_with_the_whole_contract(fresh: Project):
     assert set(said) == {"question", "horizon_days", "pooled", "origins", "baselines"}
     assert set(said["pooled"]) == MEASURES
     assert set(said["baselines"]) == {"prevalence", "hand_rule", "naive_bayes", "logistic"}
-    assert said["baselines"]["hand_rule"] is None
+    for name, measured in said["baselines"].items():
+        assert set(measured) == MEASURES, name
+        assert measured["n"] == said["pooled"]["n"]
     assert len(said["origins"]) == 2
     assert sum(o["n"] for o in said["origins"]) == said["pooled"]["n"]
     first, second = said["origins"]

@@ -11,159 +11,36 @@ history. Types are names or patterns (`meeting_*`). `.says` is the sentence that
 its placeholders are {n} {value} {share} {days} {date} {name}.
 """
 
-import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from scoring.build.language.counts import Counts
+from scoring.build.language.declaration import DIRECTIONS, Declaration, Direction, selection_of
+from scoring.build.language.sequences import Sequences
+from scoring.build.language.stages import Stages
+from scoring.build.language.times import Times
+from scoring.build.language.values import Values
 from scoring.errors import ConfigError, nearest
 
-Direction = Literal["inbound", "outbound"]
-DIRECTIONS = ("inbound", "outbound")
-PLACEHOLDERS = {"n", "value", "share", "days", "date", "name"}
-LONGEST_WINDOW = 36_500
-# What needs numbers or calendar days, which moves along the pipeline do not have.
-OF_INTERACTIONS = ("sum", "mean", "max", "active_days")
+__all__ = [
+    "Declaration",
+    "Events",
+    "Numbers",
+    "Reference",
+    "Texts",
+    "attribute",
+    "contacts",
+    "each_attribute",
+    "feature",
+    "interactions",
+    "lead_age",
+    "lead_changes",
+    "stage_changes",
+]
 
 
-@dataclass(frozen=True)
-class Declaration:
-    """What one variable of a feature file holds; immutable."""
-
-    stream: str
-    op: str
-    patterns: tuple[str, ...] = ()
-    direction: Direction | None = None
-    of: str | None = None
-    part: tuple[str, ...] = ()
-    windows: tuple[int | None, ...] = (None,)
-    inputs: tuple[str, ...] = ()
-    each: str | None = None
-    singular: str = ""
-    plural: str = ""
-
-    def says(self, singular: str, plural: str | None = None) -> "Declaration":
-        """The sentence for a seller; `plural` where the number in it can be other than one."""
-        for text in (singular, plural or singular):
-            used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-            if unknown := used - PLACEHOLDERS:
-                raise ConfigError(
-                    f"The sentence {text!r} uses {{{sorted(unknown)[0]}}}.",
-                    f"Known: {', '.join('{' + p + '}' for p in sorted(PLACEHOLDERS))}.",
-                )
-        return replace(self, singular=singular, plural=plural or singular)
-
-
-def _windows(last_days: Iterable[int] | None) -> tuple[int | None, ...]:
-    if last_days is None:
-        return (None,)
-    days: tuple[int, ...] = ()
-    if isinstance(last_days, Iterable) and not isinstance(last_days, str):
-        days = tuple(last_days)
-    if not days or any(type(d) is not int or not 1 <= d <= LONGEST_WINDOW for d in days):
-        raise ConfigError(
-            f"`last_days` must be a list of whole days from 1 to {LONGEST_WINDOW}. "
-            f"Got {last_days!r} instead."
-        )
-    return tuple(dict.fromkeys(days))
-
-
-@dataclass(frozen=True)
-class Events:
-    """A selection of history rows, before it is said what to compute of them."""
-
-    stream: str
-    patterns: tuple[str, ...]
-    direction: Direction | None = None
-    each: str | None = None
-
-    def each_type(self) -> "Events":
-        """One column per type that is frequent enough in the training rows."""
-        return replace(self, each="type")
-
-    def _declare(
-        self,
-        op: str,
-        last_days: Iterable[int] | None = None,
-        *,
-        of: str | None = None,
-        part: tuple[str, ...] = (),
-    ) -> Declaration:
-        if self.stream == "stage_changes" and (op in OF_INTERACTIONS or of not in (None, "stage")):
-            raise ConfigError(
-                f"`{op}` of {of or 'days'} must be asked of interactions. Got stage_changes, "
-                "which hold a time and a stage.",
-            )
-        return Declaration(
-            stream=self.stream,
-            op=op,
-            patterns=self.patterns,
-            direction=self.direction,
-            of=of,
-            part=part,
-            windows=_windows(last_days),
-            each=self.each,
-        )
-
-    def count(self, last_days: Iterable[int] | None = None) -> Declaration:
-        """How many rows, in [as_of - N days, as_of). Nothing there: 0."""
-        return self._declare("count", last_days)
-
-    def sum(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
-        """Sum of a number property, exact to six decimals. Nothing there: 0."""
-        return self._declare("sum", last_days, of=of)
-
-    def mean(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
-        """Mean of a number property over the rows that have it. None has it: missing."""
-        return self._declare("mean", last_days, of=of)
-
-    def max(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
-        """Largest value of a number property. None has it: missing."""
-        return self._declare("max", last_days, of=of)
-
-    def last(self, of: str) -> Declaration:
-        """The newest value of a property; equal times are ordered by identifier. None: missing."""
-        return self._declare("last", of=of)
-
-    def share(
-        self, type: str | Sequence[str], last_days: Iterable[int] | None = None
-    ) -> Declaration:
-        """Which part of the selected rows is of the given types, 0 to 1. No rows: missing."""
-        part = (type,) if isinstance(type, str) else tuple(type)
-        if not part:
-            raise ConfigError("`share` must name at least one type. Got none instead.")
-        return self._declare("share", last_days, part=part)
-
-    def first_on(self) -> Declaration:
-        """Days from the first row to as_of; the sentence shows its {date}. No rows: missing."""
-        return self._declare("first_on")
-
-    def last_on(self) -> Declaration:
-        """Days from the newest row to as_of; the sentence shows its {date}. No rows: missing."""
-        return self._declare("last_on")
-
-    def active_days(self, last_days: Iterable[int] | None = None) -> Declaration:
-        """On how many local calendar days there was a row in the window. Nothing there: 0."""
-        return self._declare("active_days", last_days)
-
-    def gap_mean(self) -> Declaration:
-        """Mean days between one row and the next. Fewer than two rows: missing."""
-        return self._declare("gap_mean")
-
-    def gap_last(self) -> Declaration:
-        """Days between the last row and the one before. Fewer than two rows: missing."""
-        return self._declare("gap_last")
-
-    def trend(self, last_days: Iterable[int]) -> Declaration:
-        """(recent - before) / (recent + before), -1 to 1: rows in [as_of - N, as_of) against
-        [as_of - 2N, as_of - N). The first sentence speaks for a rise, the second for a fall.
-        Nothing in either: missing.
-        """
-        return self._declare("trend", last_days)
-
-    def distinct(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
-        """How many different values of a property (`type` and `contact_id` too). None: 0."""
-        return self._declare("distinct", last_days, of=of)
+class Events(Counts, Values, Times, Sequences, Stages):
+    """A selection of history rows, and all that may be asked of it."""
 
     def each_number(self) -> "Numbers":
         """The same statistic of every number property that is frequent enough."""
@@ -176,8 +53,9 @@ class Events:
     def _of_properties(self, called: str) -> "Events":
         if self.each or self.stream != "interactions":
             raise ConfigError(
-                f"`{called}` must follow interactions(…) directly: stage changes have no "
-                "properties, and a column for each type and property would be too many."
+                f"`{called}` must follow interactions(…) directly: other histories have no "
+                "properties of the project's own, and a column for each type and property would "
+                "be too many."
             )
         return self
 
@@ -221,33 +99,67 @@ class Texts:
 
 @dataclass(frozen=True)
 class Reference:
-    """Another column, by name; two of them make a ratio."""
+    """Another column, by name; two of them make a ratio or a difference."""
 
     name: str
 
     def __truediv__(self, other: "Reference") -> Declaration:
-        """The quotient of two columns. Missing where either is missing or the divisor is 0."""
+        """The quotient of two columns. Missing where either is missing or the divisor is 0.
+
+        Example: `feature("touches_7d") / feature("touches_90d")`.
+        """
+        return self._with("ratio", "/", other)
+
+    def __sub__(self, other: "Reference") -> Declaration:
+        """The difference of two columns. Missing where either is missing.
+
+        Example: `feature("theirs_30d") - feature("ours_30d")`.
+        """
+        return self._with("difference", "-", other)
+
+    def _with(self, op: str, sign: str, other: "Reference") -> Declaration:
         if not isinstance(other, Reference):
             raise ConfigError(
-                f'`feature("{self.name}") / …` must be divided by another feature("…"). '
+                f'`feature("{self.name}") {sign} …` must have another feature("…") behind it. '
                 f"Got a {type(other).__name__} instead."
             )
-        return Declaration(stream="columns", op="ratio", inputs=(self.name, other.name))
+        return Declaration(stream="columns", op=op, inputs=(self.name, other.name))
 
 
 def interactions(*types: str, direction: Direction | None = None) -> Events:
-    """Emails, calls, meetings, page views: rows of `interactions`, by type and direction."""
+    """Emails, calls, meetings, page views: rows of `interactions`, by type and direction.
+
+    Beside the project's own properties each row tells `contact_id`, and what is derived of its
+    time, its participants and its contact (docs/build.md lists the names).
+    """
     if direction is not None and direction not in DIRECTIONS:
         raise ConfigError(
             f'`direction` must be "inbound" or "outbound". Got {direction!r} instead.'
             f"{nearest(str(direction), DIRECTIONS)}"
         )
-    return Events("interactions", types or ("*",), direction)
+    return replace(_events("interactions", types), direction=direction)
 
 
 def stage_changes(*stages: str) -> Events:
     """Moves along the pipeline: rows of `stage_changes`, by the stage that was reached."""
-    return Events("stage_changes", stages or ("*",))
+    return _events("stage_changes", stages)
+
+
+def lead_changes(*fields: str) -> Events:
+    """What fields of the lead were set to: rows of `lead_changes`, by field.
+
+    A row tells `value` (text) and `number` (numbers; of dates the days since 1970).
+    """
+    return _events("lead_changes", fields)
+
+
+def contacts(*roles: str) -> Events:
+    """People who joined: rows of `contacts`, by role. Each tells contact_id, seniority, domain."""
+    return _events("contacts", roles)
+
+
+def _events(stream: str, patterns: tuple[str, ...]) -> Events:
+    return Events(stream, selection_of(stream, patterns).patterns)
 
 
 def attribute(name: str) -> Declaration:

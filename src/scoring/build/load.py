@@ -5,22 +5,15 @@ Every file of `features/` is a theme; its public variables that hold declaration
 
 import ast
 import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import scoring
 from scoring.build.declare import Declaration, Events, Numbers, Reference, Texts
-from scoring.errors import ConfigError, ScoringError
-
-
-@dataclass(frozen=True)
-class Named:
-    """A declaration with the variable and the theme (file) that hold it."""
-
-    variable: str
-    theme: str
-    declaration: Declaration
+from scoring.build.machine import MachineRows, MachineRule, NamedRule
+from scoring.build.named import Named
+from scoring.errors import ConfigError, ScoringError, nearest
 
 
 def load_features(folder: Path) -> list[Named]:
@@ -29,7 +22,7 @@ def load_features(folder: Path) -> list[Named]:
     Raises ConfigError with file and line for a file that does not run, a declaration without a
     sentence, and a variable that is declared twice.
     """
-    files = sorted(folder.glob("*.py"))
+    files = sorted([*folder.glob("*.py"), *folder.glob("*.sql")])
     if not files:
         raise ConfigError(
             f"{folder} holds no feature files.",
@@ -37,12 +30,30 @@ def load_features(folder: Path) -> list[Named]:
         )
     named: list[Named] = []
     for path in files:
-        named += _declarations(path)
+        named += _declarations(path) if path.suffix == ".py" else _columns(path)
     _unique(named)
     return named
 
 
-def _declarations(path: Path) -> list[Named]:
+def load_rules(folder: Path) -> list[NamedRule]:
+    """How machines are known, by file and then in its order. Raises ConfigError as above."""
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        space, lines = _run(path)
+        for variable, value in space.items():
+            if isinstance(value, MachineRows):
+                raise ConfigError(
+                    f"{_at(path, lines.get(variable))}: `{variable}` says which rows, not how a "
+                    "machine's are known.",
+                    "End it with .within_seconds(…), .same_moment(…) or .where(…).",
+                )
+            if isinstance(value, MachineRule):
+                found.append(NamedRule(variable, path.stem, value))
+    return found
+
+
+def _run(path: Path) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """The variables of a file, and the lines at its top that assign each."""
     space: dict[str, Any] = {"__name__": f"features.{path.stem}", "__file__": str(path)}
     try:
         # Not imported: a cached compilation can be older than an edit of the same second.
@@ -54,11 +65,15 @@ def _declarations(path: Path) -> list[Named]:
         raise ConfigError(f"{path.name}:{error.lineno}: {error.msg}.") from None
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"{_where(path, error)}: {type(error).__name__}: {error}.",
+            f"{_where(path, error)}: {type(error).__name__}: {error}.{_near(error, space)}",
             "A feature file holds declarations only; see docs/build.md.",
         ) from None
+    return space, _assignments(tree)
+
+
+def _declarations(path: Path) -> list[Named]:
     found = []
-    lines = _assignments(tree)
+    space, lines = _run(path)
     for variable, value in space.items():
         if variable.startswith("_"):
             continue
@@ -79,8 +94,15 @@ def _declarations(path: Path) -> list[Named]:
                     f"{_at(path, lines[variable])}: `{variable}` is declared twice in this file.",
                     "Names are unique in a project: rename one of them.",
                 )
-            found.append(Named(variable, path.stem, value))
+            found.append(Named(variable, path.stem, value, lines.get(variable, [None])[-1]))
     return found
+
+
+def _columns(path: Path) -> list[Named]:
+    # The parser of SQL is loaded where there is any.
+    from scoring.build.sql_features import load_sql
+
+    return load_sql(path)
 
 
 def _assignments(tree: ast.Module) -> dict[str, list[int]]:
@@ -111,13 +133,24 @@ def _where(path: Path, error: BaseException) -> str:
     return _at(path, lines)
 
 
+def _near(error: BaseException, space: Mapping[str, Any]) -> str:
+    """The valid name that was meant, where a name is what is wrong."""
+    if isinstance(error, AttributeError) and error.obj is not None:
+        return nearest(error.name or "", [n for n in dir(error.obj) if not n.startswith("_")])
+    if isinstance(error, NameError):
+        return nearest(error.name or "", space)
+    if isinstance(error, ImportError) and error.name == scoring.__name__:
+        return nearest(str(error).split("'")[1], scoring.__all__)
+    return ""
+
+
 def _unique(named: Iterable[Named]) -> None:
     seen: dict[str, str] = {}
     for item in named:
         if item.variable in seen:
             raise ConfigError(
-                f"The feature `{item.variable}` is declared in features/{seen[item.variable]}.py "
-                f"and again in features/{item.theme}.py.",
+                f"The feature `{item.variable}` is declared in {seen[item.variable]} "
+                f"and again in {item.where}.",
                 "Names are unique in a project: rename one of them.",
             )
-        seen[item.variable] = item.theme
+        seen[item.variable] = item.where

@@ -44,15 +44,29 @@ def blocks(events: Events, lead_key: np.ndarray, as_of: np.ndarray) -> Iterator[
         done = total[first - 1] if first else 0
         last = int(np.searchsorted(total, done + ROWS_PER_BLOCK, side="right"))
         last = max(last, first + 1)
-        own = counts[first:last]
-        snapshot = np.repeat(np.arange(last - first), own)
-        offset = np.arange(len(snapshot)) - np.repeat(np.cumsum(own) - own, own)
-        row = np.repeat(start[first:last], own) + offset
-        moment = np.repeat(as_of[first:last], own)
-        recorded = events.known[row] < moment
-        snapshot, row, moment = snapshot[recorded], row[recorded], moment[recorded]
-        yield Past(snapshot, row, moment - events.time[row], last - first, first)
+        yield _visible(events, start[first:last], counts[first:last], as_of[first:last], first)
         first = last
+
+
+def _visible(
+    events: Events, start: np.ndarray, counts: np.ndarray, as_of: np.ndarray, first: int
+) -> Past:
+    """Of the rows from `start` on, `counts` of each snapshot, those that were recorded in time.
+
+    Indices are taken with `take`: it is several times as fast as indexing with a mask.
+    """
+    behind = np.cumsum(counts)
+    snapshot = np.repeat(np.arange(len(counts)), counts)
+    row = np.arange(len(snapshot)) + np.repeat(start - behind + counts, counts)
+    if len(as_of) and (as_of == as_of[0]).all():
+        moment: np.ndarray = as_of[:1]
+    else:
+        moment = as_of.take(snapshot)
+    recorded = np.flatnonzero(events.known.take(row) < moment)
+    if len(recorded) < len(row):
+        snapshot, row = snapshot.take(recorded), row.take(recorded)
+        moment = moment if len(moment) == 1 else moment.take(recorded)
+    return Past(snapshot, row, moment - events.time.take(row), len(counts), first)
 
 
 def _happened_before(

@@ -7,35 +7,37 @@ are open as of a moment, with the feature set that a champion carries.
 import hashlib
 import json
 import logging
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.build.featureset import FeatureSet, project_features
-from scoring.build.partition import LeadScope, Rows, read_settling, write_partition
+from scoring.build.partition import LeadScope, Rows, read_removed, read_settling, write_partition
+from scoring.build.snapshots import Survivors, read_survivors
 from scoring.check.tables import Tables
 from scoring.clock import last_midnight
 from scoring.config import ModelToml
+from scoring.engine.compute import compute_of
 from scoring.engine.connection import connect
 from scoring.engine.landed import Landed
 from scoring.project import Project
-from scoring.store.publish import new_folder, read_json, remove_except, write_json
+from scoring.store.publish import (
+    new_folder,
+    read_json,
+    remove_except,
+    write_json,
+    written_aside,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-FORMAT = 4
+FORMAT = 5
 EPOCH = date(1970, 1, 1)
-# Fewer partitions are done before a second process has started.
-PARALLEL_FROM = 4
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,13 @@ class Built:
     """A folder of Parquet parts and the manifest beside them.
 
     Rows are ordered by (lead_key, as_of). Columns: lead_id, as_of (naive UTC), root_key,
-    group_id, then label, matured_at and label_known_at in training rows, then the features.
+    group_id, then label, matured_at, label_known_at, closed_at and converted (`engine/labels.py`)
+    in training rows, then the features.
 
     settling   training rows of `at_decision`, before `population.where`: date of as_of (UTC) → how
                many snapshots have a label, and how many of leads still to be decided have none
+    machine    type of interaction → how many a machine made (`machine.py`) and how many there are,
+               as of the end of what was built; a merged lead's rows count with the survivor, too
     """
 
     folder: Path
@@ -55,13 +60,18 @@ class Built:
     tables_version: str
     reused: bool
     settling: Mapping[str, Sequence[int]]
+    machine: Mapping[str, Sequence[int]]
+
+    @property
+    def parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
 
     def frame(self) -> "pd.DataFrame":
         import pandas as pd
         import pyarrow.parquet as pq
 
-        parts = sorted(self.folder.glob("part-*.parquet"))
-        return pd.concat([pq.read_table(part).to_pandas() for part in parts], ignore_index=True)
+        rows = [pq.read_table(part).to_pandas() for part in self.parts]
+        return pd.concat(rows, ignore_index=True)
 
 
 def build_training(
@@ -72,12 +82,14 @@ def build_training(
     features: FeatureSet | None = None,
     scope: LeadScope | None = None,
     parent: Path | None = None,
+    days_earlier: int = 0,
 ) -> Built:
     """The labelled rows whose label was known by `as_of`. Built again only if something changed.
 
     features   a champion's own declarations, to refit its recipe; else those of the project's files
     scope      only these leads
     parent     a folder of the caller's own, so that the question's training table stays as it is
+    days_earlier   every snapshot so many days before its moment, to see what that changes
     """
     tables = Tables.open(project)
     model = project.model(question)
@@ -98,6 +110,7 @@ def build_training(
             labels=True,
             landed=Landed(),
             scope=scope or LeadScope(),
+            days_earlier=days_earlier,
         ),
         parent or project.store / "features" / question / folder,
     )
@@ -157,14 +170,28 @@ def _build(
         with new_folder(final, project.tmp) as draft:
             count = 0
             settling: dict[str, list[int]] = {}
-            work = partial(_one_partition, project.tmp, tables, features, rows, draft)
-            for partition, (made, days) in enumerate(_each(work, tables.partitions)):
+            machine: dict[str, list[int]] = {}
+            survivors = None
+            if rows.labels:
+                with project.connect() as connection:
+                    survivors = read_survivors(connection, tables, rows.landed)
+            work = partial(_one_partition, project.tmp, tables, features, rows, draft, survivors)
+            each = compute_of(project).each(work, tables.partitions)
+            for partition, (made, days, gone) in enumerate(each):
                 count += made
+                for type_, *rows_of in gone:
+                    before = machine.get(type_, [0, 0])
+                    machine[type_] = [a + b for a, b in zip(before, rows_of, strict=True)]
                 for day, *found in days:
                     before = settling.get(day, [0, 0])
                     settling[day] = [a + b for a, b in zip(before, found, strict=True)]
                 log.info("partition %d of %d built", partition + 1, tables.partitions)
-            manifest = {"rows": count, "settling": settling, "features": features.to_json()}
+            manifest = {
+                "rows": count,
+                "settling": settling,
+                "machine": machine,
+                "features": features.to_json(),
+            }
             write_json(draft / "manifest.json", manifest)
         remove_except(parent, {fingerprint})
     return Built(
@@ -174,10 +201,11 @@ def _build(
         tables_version=tables.version,
         reused=reused,
         settling=manifest["settling"],
+        machine=manifest["machine"],
     )
 
 
-Made = tuple[int, list[tuple[str, int, int]]]
+Made = tuple[int, list[tuple[str, int, int]], list[tuple[str, int, int]]]
 
 
 def _one_partition(
@@ -186,45 +214,24 @@ def _one_partition(
     features: FeatureSet,
     rows: Rows,
     draft: Path,
+    survivors: Survivors | None,
     partition: int,
     workers: int,
 ) -> Made:
-    """Rows written, and what `read_settling` tells of them. Runs in a process of its own, too."""
+    """Rows written, what `read_settling` and `read_removed` tell. Runs on other machines, too."""
     part = draft / f"part-{partition:03d}.parquet"
-    with connect(tmp, workers=workers) as connection:
-        made = write_partition(connection, tables, partition, features, rows, part)
-        return made, read_settling(connection, rows)
+    with connect(tmp, workers=workers) as connection, written_aside(part, tmp) as aside:
+        made = write_partition(
+            connection, tables, partition, features, rows, aside, survivors=survivors
+        )
+        return made, read_settling(connection, rows), read_removed(connection)
 
 
-def _each(work: Callable[..., Made], partitions: int) -> Iterator[Made]:
-    """The partitions in order: one after the other, or, where there are many, a process a core.
-
-    Arrays are worked on by one core at a time in a process, and a partition shares nothing with
-    the others.
-    """
-    workers = os.cpu_count() or 1
-    if partitions < PARALLEL_FROM or workers < 2:
-        for partition in range(partitions):
-            yield work(partition=partition, workers=1)
-        return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_leave_signals
-    ) as pool:
-        waiting = [
-            pool.submit(work, partition=partition, workers=workers)
-            for partition in range(partitions)
-        ]
-        try:
-            for future in waiting:
-                yield future.result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one answers for all."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def last_removed(project: Project, question: str) -> Mapping[str, Sequence[int]]:
+    """`Built.machine` of the training table as it was built last; empty where there is none."""
+    for path in (project.store / "features" / question / "training").glob("*/manifest.json"):
+        return dict((read_json(path) or {}).get("machine", {}))
+    return {}
 
 
 def _fingerprint(version: str, features: FeatureSet, rows: Rows) -> str:

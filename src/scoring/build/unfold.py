@@ -1,19 +1,27 @@
 """Declarations → columns, for the types, properties and attributes that a project has."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
-from scoring.build.columns import Column
-from scoring.build.declare import Declaration
+from scoring.build.columns import COLUMN_OPS, Column
+from scoring.build.language.declaration import Declaration
 from scoring.build.load import Named
+from scoring.build.vocabulary import (
+    NEED_ORDER,
+    Unfed,
+    Vocabulary,
+    compiled,
+    near,
+    needs_met,
+    rows_of,
+    types_of,
+)
 from scoring.errors import ConfigError, nearest
 
 # Fewer leads than this never make a type, property or attribute a column of its own: it is the
 # floor of the frequency that is fitted on training rows (`fitted.py`), so it hides nothing there.
 MIN_LEADS = 20
-BUILT_IN = ("type", "contact_id")
 # Columns of the training table that are not features.
 RESERVED = (
     "snap_id",
@@ -22,67 +30,79 @@ RESERVED = (
     "as_of",
     "label",
     "matured_at",
+    "label_known_at",
+    "closed_at",
+    "converted",
     "group_id",
     "root_key",
 )
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """The names that a project's history holds.
+class Absent:
+    """A declaration that makes no column here, and why: one sentence."""
 
-    types        event types per stream → number of leads that have one
-    directions   directions of interactions → the types that are recorded with it
-    properties   property of interactions → `number`, `text` or `flag`
-    holders      number or text property → number of leads that have it
-    attributes   usable attribute → `number`, `text` or `flag`
-    """
-
-    types: Mapping[str, Mapping[str, int]]
-    directions: Mapping[str, frozenset[str]]
-    properties: Mapping[str, str]
-    holders: Mapping[str, int]
-    attributes: Mapping[str, str]
+    named: Named
+    reason: str
 
 
 def unfold(named: Iterable[Named], words: Vocabulary) -> list[Column]:
     """Every column that this project can have.
 
     A declaration whose types or properties the project does not have unfolds to nothing and costs
-    nothing. Raises ConfigError for a ratio of unknown columns and for two columns of one name.
+    nothing; `absent` says why. Raises ConfigError, with file and line, for a ratio or difference of
+    unknown columns and for two columns of one name.
     """
-    named = tuple(named)
+    return _unfolded(tuple(named), words)[0]
+
+
+def absent(named: Iterable[Named], words: Vocabulary) -> list[Absent]:
+    """The declarations that this project's history cannot feed; those that are learned from other
+    leads are not looked at (`learned.py`). Raises as `unfold` does."""
+    return _unfolded(tuple(named), words)[1]
+
+
+def _unfolded(named: Sequence[Named], words: Vocabulary) -> tuple[list[Column], list[Absent]]:
     columns: list[Column] = []
-    ratios: list[Named] = []
-    for item in named:
-        if item.declaration.op == "ratio":
-            ratios.append(item)
-        else:
-            columns += _columns(item, words)
-    columns = _without_twins(columns)
+    missing: list[Absent] = []
+
+    def take(item: Named, make: Callable[[], list[Column]]) -> None:
+        try:
+            columns.extend(make())
+        except Unfed as why:
+            missing.append(Absent(item, f"{why}."))
+
+    own = [n for n in named if n.declaration.stream not in ("columns", "learned")]
+    for item in own:
+        take(item, lambda item=item: _columns(item, words))  # type: ignore[misc]
+    columns = _without_twins(columns, named)
     known = {c.name: c for c in columns}
-    for item in ratios:
-        inputs = item.declaration.inputs
-        for name in inputs:
-            if name in known and known[name].kind != "number":
+    for item in named:
+        if item.declaration.stream == "columns":
+            take(item, lambda item=item: _of_columns(item, named, known))  # type: ignore[misc]
+    return _without_twins(columns, named), missing
+
+
+def _of_columns(item: Named, named: Sequence[Named], known: dict[str, Column]) -> list[Column]:
+    for name in item.declaration.inputs:
+        if name in known and known[name].kind == "category":
+            raise ConfigError(
+                f"{item.where}: `{item.variable}` must be of numbers. `{name}` is a text instead."
+            )
+        if name not in known:
+            if not any(_could_make(n, name) for n in named):
                 raise ConfigError(
-                    f"features/{item.theme}.py: `{item.variable}` must divide numbers. "
-                    f"`{name}` is a text instead."
+                    f"{item.where}: `{item.variable}` reads `{name}`, which is not declared, or "
+                    f"is a ratio or difference itself.{nearest(name, known)}"
                 )
-            if name not in known and not any(_could_make(n, name) for n in named):
-                raise ConfigError(
-                    f"features/{item.theme}.py: `{item.variable}` reads `{name}`, which is not "
-                    f"declared, or is a ratio itself.{nearest(name, known)}"
-                )
-        if all(name in known for name in inputs):
-            columns.append(_column(item, item.variable, inputs=inputs))
-    return _without_twins(columns)
+            raise Unfed(f"it reads `{name}`, which cannot be computed here")
+    return [_column(item, item.variable, inputs=item.declaration.inputs)]
 
 
 def _could_make(item: Named, name: str) -> bool:
     """Whether a declaration makes the column `name` in a project with the history for it."""
     declaration = item.declaration
-    if declaration.op == "ratio" or declaration.each == "attribute":
+    if declaration.op in COLUMN_OPS or declaration.each == "attribute":
         return False
     ends = [f"_{days}d" if days else "" for days in declaration.windows]
     if declaration.each:
@@ -94,128 +114,109 @@ def _columns(item: Named, words: Vocabulary) -> list[Column]:
     declaration = item.declaration
     if declaration.stream == "lead":
         return _lead_columns(item, words)
-    known = words.types.get(declaration.stream, {})
-    types = _matching(declaration.patterns, known)
-    if declaration.direction:
-        types &= words.directions.get(declaration.direction, frozenset())
-    if not types or (declaration.of and not _has_property(declaration, words)):
-        return []
-    part = tuple(sorted(_matching(declaration.part, known))) if declaration.part else None
-    text = words.properties.get(declaration.of or "") == "text"
-    category = declaration.op == "last" and (declaration.stream == "stage_changes" or text)
-    kind = "category" if category else "number"
+    if declaration.stream == "sql":
+        from scoring.build.sql_features import kind_of_sql
+
+        asked = replace(_column(item, item.variable), of=declaration.of, sql=declaration.sql)
+        return [replace(asked, kind=kind_of_sql(item, words))]
+    rows = rows_of(declaration)
+    selection = compiled(rows, words)
+    property_kind = needs_met(declaration, words)
+    category = declaration.op in ("first", "last") and property_kind == "text"
+    column = _column(item, item.variable)
+    column = replace(
+        column,
+        types=selection.types,
+        of=declaration.of,
+        part=compiled(declaration.part, words) if declaration.part else None,
+        then=compiled(declaration.then, words) if declaration.then else None,
+        order=words.order if declaration.op in NEED_ORDER else (),
+        kind="category" if category else "number",
+    )
     if declaration.each == "type":
-        return [
-            replace(
-                _column(
-                    item,
-                    f"{item.variable}_{plain(t)}",
-                    days,
-                    types=(t,),
-                    of=declaration.of,
-                    part=part,
-                    kind=kind,
-                ),
-                label=in_words(t),
-                each="type",
-            )
-            for t in sorted(types)
-            if known[t] >= MIN_LEADS
-            for days in declaration.windows
+        frequent = words.types[declaration.stream]
+        made = [
+            replace(_named(column, t), types=(t,))
+            for t in sorted(types_of(rows, words))
+            if frequent[t] >= MIN_LEADS
         ]
-    chosen = None if declaration.patterns == ("*",) else tuple(sorted(types))
-    if declaration.each in ("number", "text"):
-        return [
+    elif declaration.each in ("number", "text"):
+        made = [
             replace(
-                _column(item, f"{item.variable}_{plain(p)}", days, types=chosen, of=p),
-                label=in_words(p),
+                _named(column, p),
+                of=p,
                 kind="category" if declaration.each == "text" else "number",
-                each=declaration.each,
             )
             for p in sorted(words.holders)
             if words.properties[p] == declaration.each and words.holders[p] >= MIN_LEADS
-            for days in declaration.windows
         ]
-    return [
-        _column(
-            item,
-            item.variable,
-            days,
-            types=chosen,
-            of=declaration.of,
-            part=part,
-            kind=kind,
-        )
-        for days in declaration.windows
-    ]
-
-
-def _has_property(declaration: Declaration, words: Vocabulary) -> bool:
-    if declaration.stream == "stage_changes":
-        return declaration.of == "stage"
-    if declaration.of in BUILT_IN:
-        return declaration.op == "distinct"
-    kind = words.properties.get(declaration.of or "")
-    return kind is not None and (kind != "text" or declaration.op in ("last", "distinct"))
+    else:
+        made = [column]
+    if not made:
+        raise Unfed(f"no {declaration.each} is known of {MIN_LEADS} leads")
+    return [_in_window(c, days) for c in made for days in declaration.windows]
 
 
 def _lead_columns(item: Named, words: Vocabulary) -> list[Column]:
-    if item.declaration.op == "age":
+    declaration = item.declaration
+    if declaration.op == "age":
         return [_column(item, item.variable)]
-    each = item.declaration.each == "attribute"
-    wanted = sorted(words.attributes) if each else [item.declaration.of or ""]
+    if declaration.each is None and declaration.of not in words.attributes:
+        raise Unfed(
+            f"`{declaration.of}` is no attribute that may be used"
+            f"{near(declaration.of or '', words.attributes)}"
+        )
+    if not words.attributes:
+        raise Unfed("no attribute may be used")
+    each = declaration.each == "attribute"
+    wanted = sorted(words.attributes) if each else [declaration.of or ""]
     return [
         replace(
-            _column(item, plain(name) if each else item.variable, of=name),
+            _column(item, plain(name) if each else item.variable),
+            of=name,
             label=in_words(name),
             kind="category" if words.attributes[name] == "text" else words.attributes[name],
             each="attribute" if each else None,
         )
         for name in wanted
-        if name in words.attributes
     ]
 
 
-def _column(
-    item: Named,
-    name: str,
-    days: int | None = None,
-    *,
-    types: tuple[str, ...] | None = None,
-    of: str | None = None,
-    part: tuple[str, ...] | None = None,
-    inputs: tuple[str, ...] = (),
-    kind: str = "number",
-) -> Column:
-    declaration = item.declaration
+def _column(item: Named, name: str, inputs: tuple[str, ...] = ()) -> Column:
+    declaration: Declaration = item.declaration
     return Column(
-        name=f"{name}_{days}d" if days else name,
+        name=name,
         variable=name,
         theme=item.theme,
         stream=declaration.stream,
         op=declaration.op,
-        types=types,
         direction=declaration.direction,
-        of=of,
-        part=part,
-        days=days,
+        where=declaration.where,
+        by_person=declaration.by_person,
+        within=declaration.within,
         inputs=inputs,
-        kind=kind,
         singular=declaration.singular,
         plural=declaration.plural,
+        each=declaration.each,
     )
 
 
-def _matching(patterns: Iterable[str], known: Iterable[str]) -> set[str]:
-    patterns = tuple(patterns)
-    return {name for name in known if any(fnmatchcase(name, p) for p in patterns)}
+def _named(column: Column, by: str) -> Column:
+    """The column of one type or property of many."""
+    name = f"{column.variable}_{plain(by)}"
+    return replace(column, name=name, variable=name, label=in_words(by))
 
 
-def _without_twins(columns: Iterable[Column]) -> list[Column]:
+def _in_window(column: Column, days: int | None) -> Column:
+    return replace(column, name=f"{column.variable}_{days}d" if days else column.name, days=days)
+
+
+def _without_twins(columns: Iterable[Column], named: Sequence[Named]) -> list[Column]:
     """Declared names collide loudly; a CRM's own names give way by a number behind them.
 
     The engine tells no capital letters apart, so names that differ by them only collide too.
     """
+    where = {(item.theme, item.variable): item.where for item in named}
     kept: dict[str, Column] = {}
     unfolded: list[Column] = []
     for column in columns:
@@ -223,9 +224,9 @@ def _without_twins(columns: Iterable[Column]) -> list[Column]:
             unfolded.append(column)
         elif column.name.lower() in kept or column.name.lower() in RESERVED:
             other = kept.get(column.name.lower())
-            where = f"also made by features/{other.theme}.py" if other else "reserved"
+            by = f"also made by {where[other.theme, other.variable]}" if other else "reserved"
             raise ConfigError(
-                f"features/{column.theme}.py: the column `{column.name}` is {where}.",
+                f"{where[column.theme, column.variable]}: the column `{column.name}` is {by}.",
                 "Rename the variable.",
             )
         else:

@@ -11,16 +11,20 @@ from typing import Any
 
 from scoring.check import quarantine, tables, versions
 from scoring.check.rows import Rows, any_bad, content_hash, fault_list
+from scoring.check.spread import Spread
 from scoring.contracts import Rule
 from scoring.engine.connection import (
     Connection,
     columns_of,
+    copy_to_parquet,
     identifier,
     literal,
     scalar,
 )
+from scoring.errors import ConfigError
 
 BAD, REPEATED = -1, -2
+MOST_KINDS = 65_536
 UNKNOWN_LEAD = "lead_id is not in leads"
 BEFORE_CREATION = "decided_at lies before the lead's created_at"
 
@@ -31,6 +35,7 @@ class Split:
 
     folders   what holds the rows of each partition: good ones, resolved ones, inherited ones
     counts    as in the manifest; early: interactions before their lead was created
+    aside     whether rows were set aside for the next run, see `_set_aside`
     """
 
     rows: Rows
@@ -38,24 +43,31 @@ class Split:
     empty: str
     counts: dict[str, int] = field(default_factory=dict)
     early: int = 0
+    aside: bool = False
 
     def scan(self, part: int | None = None) -> str:
         return tables.united(tables.pieces(self.folders, part), self.empty)
 
 
 def split(
-    connection: Connection, rows: Rows, work: Path, seen_until: str | None, bad_file: Path
+    connection: Connection,
+    rows: Rows,
+    work: Path,
+    seen_until: str | None,
+    bad_file: Path,
+    aside_file: Path,
+    spread: Spread | None = None,
 ) -> Split:
-    """Judge the rows against leads and keys, and write them by partition below `work`."""
-    judged = _judged(connection, rows)
+    """Judge the rows against leads and keys, and write them by partition below `work`, or where
+    the machines of `spread` put them."""
+    judged = _judged(connection, rows, spread)
     empty = f"SELECT * EXCLUDE (part) FROM ({judged}) WHERE false"
     nothing = identifier(f"no_{rows.name}")
     connection.execute(f"CREATE TEMP TABLE {nothing} AS {empty}")
-    done = Split(rows, [work / "good", work / "resolved", work / "inherited"], f"FROM {nothing}")
-    rows_in = tables.split(connection, judged, work / "good")
-    bad, twice = (
-        tables.united(tables.pieces([work / "good"], part), done.empty) for part in (BAD, REPEATED)
-    )
+    far = spread.split(rows, judged) if spread else None
+    rows_in, good = far or (tables.split(connection, judged, work / "good"), [work / "good"])
+    done = Split(rows, [*good, work / "resolved", work / "inherited"], f"FROM {nothing}")
+    bad, twice = (tables.united(tables.pieces(good, part), done.empty) for part in (BAD, REPEATED))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {versions.resolved(rows, twice)}")
     if scalar(connection, "SELECT count(*) FROM repeated"):
         tables.split(
@@ -68,6 +80,7 @@ def split(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW bad_rows AS SELECT * FROM {bad}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW good_rows AS SELECT * FROM {done.scan()}")
     quarantined = _bar(connection, rows, bad_file)
+    done.aside = _set_aside(connection, rows, twice, aside_file)
     since = f"first_landed <= TIMESTAMP '{seen_until}'" if seen_until else "false"
     found = connection.execute(
         f"SELECT count(*), count(*) FILTER ({since}), count(*) FILTER (early) FROM good_rows "
@@ -110,7 +123,36 @@ def _bar(connection: Connection, rows: Rows, bad_file: Path) -> int:
     )
 
 
-def _judged(connection: Connection, rows: Rows) -> str:
+def _set_aside(connection: Connection, rows: Rows, twice: str, file: Path) -> bool:
+    """Keep the rows that stand in no table, with all others of their keys, as they were before they
+    were judged: whether they can stand depends on what lands next."""
+    key = versions.key_hash(rows)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE open_keys AS SELECT {key} AS key_hash FROM bad_rows "
+        f"UNION SELECT {key} FROM repeated WHERE standing IN ('duplicate', 'stale')"
+    )
+    if not scalar(connection, "SELECT count(*) FROM open_keys"):
+        return False
+    columns = ", ".join(
+        "CASE WHEN NOT generated_id THEN interaction_id END AS interaction_id"
+        if c == "interaction_id" and rows.name == "interactions"
+        else identifier(c)
+        for c in rows.kinds
+    )
+    of_leads = ", ".join(literal(reason) for reason in (UNKNOWN_LEAD, BEFORE_CREATION))
+    query = (
+        f"SELECT {columns}, first_landed, gone_landed, version_time, from_source, "
+        "CASE WHEN len(own) > 0 THEN own END AS faults, "
+        "CASE WHEN len(own) > 0 THEN row_json END AS row_json FROM (SELECT *, "
+        f"list_filter(faults, lambda f: f.reason NOT IN ({of_leads})) AS own "
+        f"FROM (FROM bad_rows UNION ALL BY NAME FROM {twice}) "
+        f"WHERE {key} IN (SELECT key_hash FROM open_keys)) ORDER BY ALL"
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return copy_to_parquet(connection, query, file) > 0
+
+
+def _judged(connection: Connection, rows: Rows, spread: Spread | None) -> str:
     """SELECT of all rows with lead_key, part, faults and the hash that settles duplicates."""
     columns = ", ".join(f"x.{identifier(c)}" for c in rows.kinds if c != "interaction_id")
     # Spelled out where it is needed: the engine then hashes those rows only.
@@ -143,8 +185,10 @@ def _judged(connection: Connection, rows: Rows) -> str:
     repeated, join = "false", ""
     if own_ids:
         only = "interaction_id IS NOT NULL" if rows.name == "interactions" else "true"
+        keys = versions.keys(rows, only)
+        far = spread.repeated(rows, keys) if spread else ""
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE repeated_keys AS {versions.repeated_keys(rows, only)}"
+            f"CREATE OR REPLACE TEMP TABLE repeated_keys AS {far or versions.repeated(keys)}"
         )
         if scalar(connection, "SELECT count(*) FROM repeated_keys"):
             join = f"LEFT JOIN repeated_keys d ON d.key_hash = {_key_hash_of(rows)}"
@@ -175,15 +219,18 @@ def _key_hash_of(rows: Rows) -> str:
 
 def inherit(connection: Connection, done: Split, work: Path) -> None:
     """Copy the rows of merged leads to every survivor on their way."""
-    if not scalar(connection, "SELECT count(*) FROM lead_steps"):
-        return
-    query = (
+    if scalar(connection, "SELECT count(*) FROM lead_steps"):
+        tables.split(connection, inherited(done.scan(), "lead_steps"), work / "inherited")
+
+
+def inherited(rows: str, steps: str) -> str:
+    """SELECT of the copies that survivors have of merged leads' rows, as split rows with `part`."""
+    return (
         "SELECT e.* REPLACE (s.survivor_id AS lead_id, s.survivor_key AS lead_key, "
         "s.known_from AS known_from, true AS inherited, "
         "greatest(e.first_landed, s.landed_from) AS first_landed), s.part "
-        f"FROM {done.scan()} e JOIN lead_steps s ON s.source_key = e.lead_key"
+        f"FROM {rows} e JOIN {steps} s ON s.source_key = e.lead_key"
     )
-    tables.split(connection, query, work / "inherited")
 
 
 def write(
@@ -194,38 +241,45 @@ def write(
     partitions: int,
     zone: str,
     kinds: Sequence[dict[str, Any]] = (),
+    spread: Spread | None = None,
 ) -> dict[str, Any]:
     """Sort every partition and write it; return the manifest's entry."""
     name = done.rows.name
     if name in tables.UNPARTITIONED:
-        queries: Iterator[str] = iter([_plain(done)])
+        queries: Iterator[str] = iter([plain(done.rows, done.scan())])
     else:
         if name == "interactions":
-            _kind_index(connection, kinds)
-        queries = (_sorted(connection, done, part, zone) for part in range(partitions))
+            kind_index(connection, kinds)
+        if spread:
+            (draft / name).mkdir()
+            files = [draft / tables.part_file(name, part) for part in range(partitions)]
+            written = spread.sorted_parts(done.rows, done.folders, done.empty, zone, files)
+            return tables.written(connection, draft, version, name, written)
+        queries = (
+            in_order(connection, done.rows, done.scan(part), zone) for part in range(partitions)
+        )
     return tables.write_parts(connection, queries, draft, version, name)
 
 
-def _plain(done: Split) -> str:
-    columns = ", ".join(identifier(c) for c in done.rows.kinds)
+def plain(rows: Rows, source: str) -> str:
+    """SELECT of a table that belongs to no lead, in its order."""
+    columns = ", ".join(identifier(c) for c in rows.kinds)
     return (
-        f"SELECT {columns}, first_landed, gone_landed FROM {done.scan()} "
+        f"SELECT {columns}, first_landed, gone_landed FROM {source} "
         "ORDER BY interaction_id, contact_id, first_landed"
     )
 
 
-def _sorted(connection: Connection, done: Split, part: int, zone: str) -> str:
-    rows, event = done.rows, identifier(done.rows.event or "")
-    source = done.scan(part)
+def in_order(connection: Connection, rows: Rows, source: str, zone: str) -> str:
+    """SELECT of the published columns of split rows, in the order of leads and times."""
+    event = identifier(rows.event or "")
     known = f"greatest(coalesce(recorded_at, {event}, first_landed), known_from)"
     tail = f"{known} AS known_at, first_landed, gone_landed, inherited"
     own = ", ".join(f"e.{identifier(c)}" for c in rows.kinds)
     if rows.name != "interactions":
         if rows.name == "lead_changes":
             tail += ", CASE WHEN e.from_source = '' THEN 'landing' ELSE 'source' END AS origin"
-        order = ", ".join(
-            identifier(c) for c in rows.kinds if c not in ("lead_id", done.rows.event)
-        )
+        order = ", ".join(identifier(c) for c in rows.kinds if c not in ("lead_id", rows.event))
         return (
             "SELECT lead_key, row_number() OVER () - 1 AS seq, * EXCLUDE (lead_key) FROM ("
             f"SELECT lead_key, {own}, {tail} FROM {source} e "
@@ -265,18 +319,29 @@ def _numbered(connection: Connection, source: str) -> str:
 
 
 def event_kinds(connection: Connection, done: Split) -> list[dict[str, Any]]:
-    """Every (type, direction) with its number of live rows, by name."""
+    """Every (type, direction) with its number of live rows, by when it landed first and name: a
+    kind keeps its number when others come."""
     found = connection.execute(
         "SELECT type, direction, count(*) FILTER (gone_landed IS NULL AND NOT inherited) "
-        f"FROM {done.scan()} GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST"
+        f"FROM {done.scan()} GROUP BY 1, 2 ORDER BY min(first_landed), 1, 2 NULLS FIRST"
     ).fetchall()
+    return numbered_kinds([(kind, direction, int(n)) for kind, direction, n in found])
+
+
+def numbered_kinds(found: Sequence[tuple[str, str | None, int]]) -> list[dict[str, Any]]:
+    """The manifest's kinds of (type, direction, live rows). Raises ConfigError beyond 65,536."""
+    if len(found) > MOST_KINDS:
+        raise ConfigError(
+            f"interactions has {len(found):,} different types; {MOST_KINDS:,} can be told apart.",
+            "Map `type` to a kind of event in staging, and keep its details as a property.",
+        )
     return [
-        {"id": number, "type": kind, "direction": direction, "rows": int(n)}
+        {"id": number, "type": kind, "direction": direction, "rows": n}
         for number, (kind, direction, n) in enumerate(found)
     ]
 
 
-def _kind_index(connection: Connection, kinds: Sequence[dict[str, Any]]) -> None:
+def kind_index(connection: Connection, kinds: Sequence[dict[str, Any]]) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE kind_index (kind_id USMALLINT, type VARCHAR, "
         "direction VARCHAR)"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from scoring.check import quarantine, versions
 from scoring.check.merges import Paths, follow
 from scoring.check.rows import Rows, content_hash
-from scoring.check.tables import partition_of
+from scoring.check.tables import first_key, partition_of
 from scoring.engine.connection import Connection, identifier, scalar
 from scoring.errors import Held
 
@@ -128,22 +128,22 @@ def _quarantine(connection: Connection, rows: Rows, bad_file: Path) -> int:
 
 
 def _index(connection: Connection, partitions: int) -> list[tuple[int, int]]:
+    # The first key of the partition before the next one's: what `first_key` says, in SQL.
+    each = first_key(1, partitions)
     connection.execute(
         "CREATE TABLE lead_index AS SELECT lead_id, created_at, part, "
-        "CAST(row_number() OVER (ORDER BY part, lead_id) - 1 AS INTEGER) AS lead_key "
-        f"FROM (SELECT lead_id, created_at, {partition_of('lead_id', partitions)} AS part "
-        "FROM lead_now)"
+        f"CAST(part * {each} + row_number() OVER (PARTITION BY part ORDER BY since, lead_id) - 1 "
+        "AS INTEGER) AS lead_key "
+        f"FROM (SELECT lead_id, created_at, since, {partition_of('lead_id', partitions)} AS part "
+        "FROM lead_now JOIN (SELECT lead_id, min(first_landed) AS since FROM lead_versions "
+        "GROUP BY 1) USING (lead_id))"
     )
     found = connection.execute(
         "SELECT part, count(*) FROM lead_index GROUP BY 1 ORDER BY 1"
     ).fetchall()
     sizes = dict(found)
-    ranges, first = [], 0
-    for part in range(partitions):
-        after = first + int(sizes.get(part, 0))
-        ranges.append((first, after - 1))
-        first = after
-    return ranges
+    firsts = [first_key(part, partitions) for part in range(partitions)]
+    return [(first, first + int(sizes.get(part, 0)) - 1) for part, first in enumerate(firsts)]
 
 
 def _steps(connection: Connection, paths: Paths, landings: list[datetime]) -> None:

@@ -10,16 +10,15 @@ Beside the canonical columns each row carries
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import pandera.pandas as pa
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from scoring.check import cast
 from scoring.check.staging import LANDED, Staged
 from scoring.contracts import RESERVED, Kind, Rule, extra_column, row_rules
 from scoring.engine.connection import Connection, identifier, literal, scalar
 from scoring.errors import ConfigError, Held, nearest
+from scoring.without_pyspark import pandera as pa
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ class Rows:
     extras     the attributes (leads) or properties (interactions) among them
     query      SELECT of the rows as the module says; sources: what it unites
     given      canonical columns that at least one source has
+    found      source → extra text column → what all of its values hold, None: nothing at all
+    known      names that reading values depends on: all sources, the stages of the project
     """
 
     schema: pa.DataFrameSchema
@@ -49,6 +50,8 @@ class Rows:
     query: str
     sources: tuple[Staged, ...]
     given: frozenset[str]
+    found: dict[str, dict[str, Kind | None]] = field(default_factory=dict)
+    known: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def name(self) -> str:
@@ -63,6 +66,19 @@ class Rows:
         return (self.schema.metadata or {})["event"]
 
 
+class Doubt(Exception):
+    """More rows change how all of them are read: only reading all of them again is exact."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What the texts of a table held so far (as `Rows.found`), and where its new rows are: source →
+    relation."""
+
+    found: Mapping[str, Mapping[str, Kind | None]]
+    relations: Mapping[str, str]
+
+
 def read(
     connection: Connection,
     schema: pa.DataFrameSchema,
@@ -73,6 +89,7 @@ def read(
     before: Mapping[str, str],
     planned: Sequence[str] = (),
     stages: Sequence[str] = (),
+    grown: Grown | None = None,
 ) -> Rows:
     """Unite and judge a table's sources.
 
@@ -81,10 +98,11 @@ def read(
               stays a number, and a text among them is then a fault
     planned   attributes that questions take snapshots at: timestamps
     stages    the stages that the project names; another one is read as "unknown"
+    grown     only these rows are new: nothing else is read; raises Doubt where that is not enough
     """
     for part in staged:
         _require(schema, part, renamed=published)
-    extras = _extra_kinds(connection, schema, staged, before, planned)
+    extras, texts = _extra_kinds(connection, schema, staged, before, planned, grown)
     whole = schema
     if extras:
         columns = {n: extra_column(k, planned=n in planned) for n, k in extras.items()}
@@ -97,9 +115,21 @@ def read(
         query="",
         sources=tuple(staged),
         given=frozenset(c for part in staged for c in part.columns if c in schema.columns),
+        found=texts,
+        known=(tuple(all_sources), tuple(stages)),
     )
-    parts = [_select(rows, part, all_sources, stages) for part in staged] or [_nothing(rows)]
-    return replace(rows, query=" UNION ALL BY NAME ".join(parts))
+    return over(rows, {part.source: part.relation for part in staged})
+
+
+def over(rows: Rows, relations: Mapping[str, str], where: str = "true") -> Rows:
+    """The same table over other rows: `relations` are the sources' (all but the named ones are left
+    out), `where` a condition on the canonical columns."""
+    parts = [
+        _select(rows, replace(part, relation=relations[part.source]), where)
+        for part in rows.sources
+        if part.source in relations
+    ]
+    return replace(rows, query=" UNION ALL BY NAME ".join(parts or [nothing(rows)]))
 
 
 def _require(schema: pa.DataFrameSchema, part: Staged, renamed: bool) -> None:
@@ -127,10 +157,13 @@ def _extra_kinds(
     staged: Sequence[Staged],
     before: Mapping[str, str],
     planned: Sequence[str],
-) -> dict[str, Kind]:
-    """Attributes or properties and what each holds, the same for all sources."""
+    grown: Grown | None,
+) -> tuple[dict[str, Kind], dict[str, dict[str, Kind | None]]]:
+    """Attributes or properties and what each holds, the same for all sources; and what the texts of
+    each source hold."""
     what = (schema.metadata or {})["extras"]
     found: dict[str, set[Kind | None]] = {}
+    by_source: dict[str, dict[str, Kind | None]] = {}
     for part in staged:
         own = [c for c in part.columns if c not in schema.columns and c not in LANDED]
         if own and what is None:
@@ -143,14 +176,32 @@ def _extra_kinds(
                     f"Rename it in data/staging/{part.source}/{part.table}.sql.",
                 )
         texts = [] if part.typed else [c for c in own if part.columns[c] == "VARCHAR"]
-        read = cast.text_kinds(connection, part.relation, texts, part.settings)
+        relation = grown.relations[part.source] if grown else part.relation
+        read = cast.text_kinds(connection, relation, texts, part.settings)
+        if grown:
+            so_far = grown.found.get(part.source, {})
+            read = {name: _both(so_far, name, kind) for name, kind in read.items()}
+        by_source[part.source] = read
         for name in own:
             kind = read.get(name) if name in texts else cast.natural_kind(part.columns[name])
             found.setdefault(name, set()).add(kind)
-    return {
+    settled = {
         name: _settle(kinds - {None}, before.get(name), what, name in planned)
         for name, kinds in found.items()
     }
+    return settled, by_source
+
+
+def _both(so_far: Mapping[str, Kind | None], name: str, new: Kind | None) -> Kind | None:
+    """What a column holds with its new values; text stays text."""
+    if name not in so_far:
+        raise Doubt(f"the column {name} is new")
+    old = so_far[name]
+    if new is None or new == old or old == "text":
+        return old
+    if old is None:
+        return new
+    raise Doubt(f"the column {name} holds another kind of value now")
 
 
 def _settle(kinds: set[Kind | None], before: str | None, what: str | None, planned: bool) -> Kind:
@@ -168,7 +219,8 @@ def _settle(kinds: set[Kind | None], before: str | None, what: str | None, plann
     return "text" if kind == "timestamp" and what == "properties" else kind
 
 
-def _select(rows: Rows, part: Staged, all_sources: Sequence[str], stages: Sequence[str]) -> str:
+def _select(rows: Rows, part: Staged, where: str) -> str:
+    all_sources, stages = rows.known
     values, unread = [], []
     for name, kind in rows.kinds.items():
         metadata = rows.schema.columns[name].metadata
@@ -211,7 +263,7 @@ def _select(rows: Rows, part: Staged, all_sources: Sequence[str], stages: Sequen
     return (
         f"SELECT {kept}, {fault_list(rules)} AS faults, "
         f"CASE WHEN {any_bad(rules)} THEN CAST(to_json(delivered) AS VARCHAR) END AS row_json "
-        f"FROM ({inner})"
+        f"FROM ({inner}) WHERE {where}"
     )
 
 
@@ -235,7 +287,7 @@ def _prefixed(read: str, source: str, all_sources: Sequence[str]) -> str:
     return f"CASE WHEN {named} THEN {read} ELSE {literal(source + ':')} || {read} END"
 
 
-def _nothing(rows: Rows) -> str:
+def nothing(rows: Rows) -> str:
     columns = ", ".join(
         f"CAST(NULL AS {SQL_TYPES[kind]}) AS {identifier(name)}"
         for name, kind in rows.kinds.items()
@@ -260,10 +312,18 @@ def content_hash(rows: Rows, of: str = "") -> str:
     return f"md5(concat_ws(chr(31), {said}))"
 
 
-def clock_changes(connection: Connection, rows: Rows) -> dict[str, int]:
-    """How many times of the table lie in an hour that the zone skips or has twice."""
+def clock_changes(
+    connection: Connection,
+    rows: Rows,
+    relations: Mapping[str, str],
+    which: str = "gone_landed IS NULL",
+) -> dict[str, int]:
+    """How many times of the sources' `relations` lie in an hour that the zone skips or has twice;
+    of those rows that are `which`."""
     counts = {"in_dst_gap": 0, "ambiguous": 0}
     for part in rows.sources:
+        if part.source not in relations:
+            continue
         zone = literal(part.settings.time_zone)
         for name, kind in rows.kinds.items():
             if kind != "timestamp" or name not in part.columns:
@@ -276,8 +336,8 @@ def clock_changes(connection: Connection, rows: Rows) -> dict[str, int]:
                     f"coalesce(sum(n) FILTER ({back} - INTERVAL 1 HOUR) = t "
                     f"OR {back} + INTERVAL 1 HOUR) = t), 0) "
                     "FROM (SELECT time_bucket(INTERVAL 30 MINUTE, local) AS t, count(*) AS n "
-                    f"FROM (SELECT {local} AS local FROM {part.relation} "
-                    "WHERE gone_landed IS NULL) WHERE local BETWEEN TIMESTAMP '1971-01-01' "
+                    f"FROM (SELECT {local} AS local FROM {relations[part.source]} "
+                    f"WHERE {which}) WHERE local BETWEEN TIMESTAMP '1971-01-01' "
                     "AND TIMESTAMP '2101-01-01' GROUP BY 1)"
                 ).fetchone()
                 if found:
@@ -286,6 +346,6 @@ def clock_changes(connection: Connection, rows: Rows) -> dict[str, int]:
     return counts
 
 
-def count(connection: Connection, staged: Sequence[Staged]) -> int:
-    """How many rows the sources of a table have staged, all versions."""
-    return sum(int(scalar(connection, f"SELECT count(*) FROM {p.relation}")) for p in staged)
+def count(connection: Connection, relations: Iterable[str]) -> int:
+    """How many rows there are in all of the relations."""
+    return sum(int(scalar(connection, f"SELECT count(*) FROM {r}")) for r in relations)

@@ -37,6 +37,8 @@ NOT_ROW_WISE = frozenset(
     | {"current_localtime", "current_localtimestamp", "getenv", "query", "query_table"}
 )
 
+_FUNCTIONS: list[tuple[frozenset[str], frozenset[str]]] = []
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -46,6 +48,8 @@ class Staged:
     settings   how the first raw table that it reads is to be understood
     typed      the values come from Parquet with their types; otherwise all of them are text
     where      what to call it in a message
+    raw        the raw tables that it reads
+    row_wise   every row comes from one raw row, so that more raw rows only add rows to it
     """
 
     source: str
@@ -55,6 +59,8 @@ class Staged:
     settings: FileSettings
     typed: bool
     where: str
+    raw: tuple[str, ...]
+    row_wise: bool
 
 
 def staging_files(project: Project, source: str) -> dict[str, Path]:
@@ -71,8 +77,12 @@ def staging_files(project: Project, source: str) -> dict[str, Path]:
     return found
 
 
-def stage(connection: Connection, project: Project, name: str, source: Source) -> list[Staged]:
-    """The canonical tables of one source as views; its raw tables are in `schema_of(name)`."""
+def stage(
+    connection: Connection, project: Project, name: str, source: Source, schema: str | None = None
+) -> list[Staged]:
+    """The canonical tables of one source as views; its raw tables are in `schema`, which is
+    `schema_of(name)` where it is not named."""
+    schema = schema or schema_of(name)
     files = staging_files(project, name)
     staged = []
     for table in TABLES:
@@ -84,12 +94,13 @@ def stage(connection: Connection, project: Project, name: str, source: Source) -
             text = f"SELECT * FROM {identifier(table)}"
         else:
             continue
-        query, raw = rewritten(connection, text, name, source, where)
+        query, raw = rewritten(connection, text, name, source, where, schema)
         settings = _settings(source, raw, where)
-        relation = identifier(f"staged_{name}_{table}")
+        relation = identifier(f"staged_{schema}_{table}")
         columns = _bind(connection, relation, query, name, source, where)
         typed = all(source.tables[r].file.lower().endswith(".parquet") for r in raw)
-        staged.append(Staged(name, table, relation, columns, settings, typed, where))
+        made = (tuple(raw), _is_row_wise(query))
+        staged.append(Staged(name, table, relation, columns, settings, typed, where, *made))
     return staged
 
 
@@ -99,7 +110,7 @@ def schema_of(source: str) -> str:
 
 
 def rewritten(
-    connection: Connection, text: str, name: str, source: Source, where: str
+    connection: Connection, text: str, name: str, source: Source, where: str, schema: str
 ) -> tuple[exp.Query, list[str]]:
     """The checked SELECT with the landing's columns, and the raw tables it reads, in order."""
     try:
@@ -112,12 +123,20 @@ def rewritten(
     query = statements[0]
     _refuse_beyond_rows(connection, query, where)
     _carry_landed(query, where)
-    return query, _only_raw_tables(query, name, source, where)
+    return query, _only_raw_tables(query, name, source, where, schema)
+
+
+def _functions(connection: Connection) -> tuple[frozenset[str], frozenset[str]]:
+    """Aggregates, and what gives something else on every run; asked for once in a process, since
+    the engine is slow to list what it has."""
+    if not _FUNCTIONS:
+        unsteady = unsteady_functions(connection) | NOT_ROW_WISE
+        _FUNCTIONS.append((function_names(connection, "aggregate"), unsteady))
+    return _FUNCTIONS[0]
 
 
 def _refuse_beyond_rows(connection: Connection, query: exp.Query, where: str) -> None:
-    aggregates = function_names(connection, "aggregate")
-    unsteady = unsteady_functions(connection) | NOT_ROW_WISE
+    aggregates, unsteady = _functions(connection)
     for node in query.find_all(exp.Window, exp.Group, exp.AggFunc, exp.Func):
         called = node.name if isinstance(node, exp.Anonymous) else ""
         if isinstance(node, exp.Func) and not called:
@@ -138,7 +157,39 @@ def _refuse_beyond_rows(connection: Connection, query: exp.Query, where: str) ->
             )
 
 
-def _only_raw_tables(query: exp.Query, name: str, source: Source, where: str) -> list[str]:
+def _is_row_wise(query: Any) -> bool:
+    """Whether the SELECT reads one table row by row, or unites such SELECTs keeping equal rows."""
+    used = {name for name, value in query.args.items() if value}
+    if isinstance(query, exp.Union):
+        arms = (query.left, query.right)
+        return used <= {"this", "expression", "by_name"} and all(_is_row_wise(a) for a in arms)
+    if not isinstance(query, exp.Select) or not used <= {"expressions", "from", "from_", "where"}:
+        return False
+    table = (query.args.get("from_") or query.args["from"]).this
+    if not isinstance(table, exp.Table) or sum(1 for _ in query.find_all(exp.Query)) > 1:
+        return False
+    if not {name for name, value in table.args.items() if value} <= {"this", "alias", "db"}:
+        return False
+    stars = [star.parent for star in query.find_all(exp.Star)]
+    if any((s.parent if isinstance(s, exp.Column) else s) is not query for s in stars):
+        return False
+    # When a row landed may pass through; what is computed from it changes when the row goes.
+    for column in query.find_all(exp.Column):
+        name = column.name.lower()
+        alone = column.parent if isinstance(column.parent, exp.Alias) else column
+        passed = alone.parent is query and alone.alias_or_name.lower() == name
+        if name == table.alias_or_name.lower() or (name in LANDED and not passed):
+            return False
+    return not any(
+        alias.alias.lower() in LANDED
+        and not (isinstance(alias.this, exp.Column) and alias.this.name.lower() in LANDED)
+        for alias in query.find_all(exp.Alias)
+    )
+
+
+def _only_raw_tables(
+    query: exp.Query, name: str, source: Source, where: str, schema: str
+) -> list[str]:
     """Point every table at the source's schema; refuse everything else that could be read."""
     common = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
     known = {raw.lower(): raw for raw in source.tables}
@@ -161,7 +212,7 @@ def _only_raw_tables(query: exp.Query, name: str, source: Source, where: str) ->
         if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=True)))
         table.set("this", exp.to_identifier(known[called], quoted=True))
-        table.set("db", exp.to_identifier(schema_of(name), quoted=True))
+        table.set("db", exp.to_identifier(schema, quoted=True))
         if known[called] not in read:
             read.append(known[called])
     if not read:

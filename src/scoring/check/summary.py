@@ -4,12 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from pathlib import Path
-from typing import Any
 
-from scoring.check.rows import Rows, clock_changes
+from scoring.check.rows import Rows
+from scoring.check.tables import Tables
 from scoring.clock import midnight_after
-from scoring.engine.connection import Connection, identifier, parquet, scalar
+from scoring.contracts import TABLES
+from scoring.engine.connection import Connection
 from scoring.project import Project
 
 log = logging.getLogger(__name__)
@@ -19,21 +19,12 @@ UNKNOWN_STAGES = 0.05
 
 @dataclass(frozen=True)
 class Summary:
-    """Reads the tables as they were just written.
-
-    published   table → its entry in the manifest; the paths begin with the version, which is
-                `draft` until it has its name
-    """
+    """Reads the tables as they were just written."""
 
     project: Project
     connection: Connection
-    draft: Path
+    tables: Tables
     whole: Mapping[str, Rows]
-    published: Mapping[str, Any]
-
-    def _files(self, name: str) -> str:
-        files = self.published[name]["files"]
-        return parquet([self.draft / Path(*Path(f).parts[1:]) for f in files])
 
     def data_end(self) -> datetime:
         """The moment up to which the history is complete; aware, UTC.
@@ -58,31 +49,25 @@ class Summary:
                 times = ["created_at", "updated_at"]
             if not table.sources or not times:
                 continue
-            newest = ", ".join(f"max({identifier(c)})" for c in times)
-            found = self.connection.execute(f"SELECT {newest} FROM {self._files(name)}").fetchall()
-            latest += [t for t in found[0] if t is not None]
+            latest += self.tables.newest(name, times)
         return midnight_after(max(latest).replace(tzinfo=UTC), zone)
 
     def seen_until(self) -> str:
         """The newest landing among the rows (naive UTC): what the next run has not seen."""
-        seen = (
-            scalar(self.connection, f"SELECT max(first_landed) FROM {self._files(name)}")
-            for name in self.published
-        )
-        return str(max(t for t in seen if t is not None).isoformat(" "))
+        seen = [t for name in TABLES for t in self.tables.newest(name, ["first_landed"])]
+        return max(seen).isoformat(" ")
 
-    def notes(self, early: int, adrift: int) -> dict[str, int]:
-        """Counts of what is accepted and still worth knowing; warns of many unknown stages."""
+    def notes(self, early: int, adrift: int, changes: Mapping[str, int]) -> dict[str, int]:
+        """Counts of what is accepted and still worth knowing; warns of many unknown stages.
+
+        changes   as `rows.clock_changes` counts them, of all tables
+        """
         notes = {
-            "in_dst_gap": 0,
-            "ambiguous": 0,
+            **changes,
             "interactions_before_creation": early,
             "merged_into_unknown": adrift,
             "unknown_stages": 0,
         }
-        for table in self.whole.values():
-            for name, count in clock_changes(self.connection, table).items():
-                notes[name] += count
         if self.project.settings.stages.order:
             notes["unknown_stages"] = self._unknown_stages()
         return notes
@@ -90,7 +75,7 @@ class Summary:
     def _unknown_stages(self) -> int:
         found = self.connection.execute(
             "SELECT count(*), count(*) FILTER (stage = 'unknown') FROM "
-            f"{self._files('stage_changes')} WHERE gone_landed IS NULL AND NOT inherited"
+            f"{self.tables.scan('stage_changes')} WHERE gone_landed IS NULL AND NOT inherited"
         ).fetchall()
         rows, unknown = found[0]
         if unknown > UNKNOWN_STAGES * rows:

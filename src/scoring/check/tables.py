@@ -1,18 +1,26 @@
 """The canonical tables on disk: partitions of leads, written sorted, found through the manifest.
 
     .scoring/tables/manifest.json
-    .scoring/tables/<version>/<table>/part-NNN.parquet
+    .scoring/tables/<version>/<table>/part-NNN.parquet      a partition, sorted
+                                      added-NNN.parquet     what came since, sorted
+                                      hidden-NNN.parquet    leads whose rows in the first are void
 
-A lead's partition is a hash of its ID modulo their number; `lead_key` counts the leads in the order
-(partition, lead_id), so a partition holds one range of keys. `participants` belongs to no lead and
-is one file.
+A lead's partition is a hash of its ID modulo their number. Its `lead_key` is the partition's first
+key plus its ordinal among the partition's leads by (when it landed first, lead_id): keys stay when
+leads come, and a partition holds one range of them. `participants` belongs to no lead and is one
+partition.
+
+A version names files of earlier ones where nothing has changed since. Rows of a lead are in order
+of `seq` within each table; the rows of a file are in order of (lead_key, seq).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from scoring.engine.connection import Connection, copy_to_parquet, literal, parquet
 from scoring.errors import ConfigError
@@ -21,14 +29,19 @@ from scoring.store import publish
 
 ROWS_PER_PARTITION = 2_000_000
 UNPARTITIONED = ("participants",)
+LAYOUT = 2
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The published tables of a project, for reading."""
+    """The published tables of a project, for reading.
+
+    draft   where the manifest's own version lies as long as it is being made
+    """
 
     folder: Path
     manifest: dict[str, Any]
+    draft: Path | None = None
 
     @classmethod
     def open(cls, project: Project) -> "Tables":
@@ -37,6 +50,11 @@ class Tables:
         if manifest is None:
             raise ConfigError(
                 "There are no tables yet.", "Run `scoring ingest` and `scoring check`."
+            )
+        if manifest.get("layout") != LAYOUT:
+            raise ConfigError(
+                "The tables were written by another version of the program.",
+                "Run `scoring check`: it makes them again from what has landed.",
             )
         return cls(project.tables, manifest)
 
@@ -63,15 +81,61 @@ class Tables:
         return dict(self.manifest["tables"][name]["columns"])
 
     def files(self, name: str, partition: int | None = None) -> list[Path]:
-        """All files of a table, or that of one partition of leads."""
-        files = [self.folder / path for path in self.manifest["tables"][name]["files"]]
-        if partition is None or name in UNPARTITIONED:
-            return files
-        return [files[partition]]
+        """All files of a table, or those of one partition of leads. `scan` knows which of their
+        rows stand."""
+        return self._of(name, partition, "files") + self._of(name, partition, "added")
 
     def scan(self, name: str, partition: int | None = None) -> str:
         """What to read FROM, in SQL."""
-        return parquet(self.files(name, partition))
+        hidden = self._of(name, partition, "hidden")
+        if not hidden:
+            return parquet(self.files(name, partition))
+        return (
+            f"(SELECT stood.* FROM {parquet(self._of(name, partition, 'files'))} AS stood "
+            f"ANTI JOIN {parquet(hidden)} AS hidden ON hidden.lead_key = stood.lead_key "
+            f"UNION ALL BY NAME SELECT * FROM {parquet(self._of(name, partition, 'added'))})"
+        )
+
+    def newest(self, name: str, columns: Sequence[str]) -> list[datetime]:
+        """The newest times of columns over all rows ever written (naive, UTC), where there are any.
+
+        Read from the files' statistics: rows that do not stand any more have newer versions of
+        themselves with the same times.
+        """
+        wanted, found = set(columns), []
+        for file in self.files(name):
+            metadata = pq.read_metadata(file)
+            for group in range(metadata.num_row_groups):
+                for place in range(metadata.num_columns):
+                    chunk = metadata.row_group(group).column(place)
+                    if chunk.path_in_schema in wanted and chunk.statistics:
+                        found.append(chunk.statistics.max)
+        return [moment for moment in found if moment is not None]
+
+    def path(self, named: str) -> Path:
+        """A file that the manifest names."""
+        version, _, rest = named.partition("/")
+        if self.draft and version == self.version:
+            return self.draft / rest
+        return self.folder / named
+
+    def _of(self, name: str, partition: int | None, what: str) -> list[Path]:
+        entry = self.manifest["tables"][name]
+        if partition is None or name in UNPARTITIONED:
+            return [self.path(named) for named in entry[what] if named]
+        named = entry[what][partition]
+        return [self.path(named)] if named else []
+
+
+def versions_named(manifest: dict[str, Any] | None) -> set[str]:
+    """The folders that a manifest's files lie in."""
+    if manifest is None:
+        return set()
+    named = {manifest["version"], *(f.split("/")[0] for f in manifest.get("besides", {}).values())}
+    for entry in manifest["tables"].values():
+        for what in ("files", "added", "hidden"):
+            named |= {f.split("/")[0] for f in entry.get(what, []) if f}
+    return named
 
 
 def partitions_for(events: int, before: int | None) -> int:
@@ -86,6 +150,11 @@ def partitions_for(events: int, before: int | None) -> int:
 def partition_of(lead_id: str, partitions: int) -> str:
     """SQL of the partition that a lead belongs to."""
     return f"CAST(md5_number_upper({lead_id}) % {partitions} AS INTEGER)"
+
+
+def first_key(part: int, partitions: int) -> int:
+    """The lead_key that a partition's first lead has."""
+    return part * ((2**31 - 1) // partitions)
 
 
 def split(connection: Connection, query: str, folder: Path) -> int:
@@ -126,17 +195,35 @@ def write_parts(
     connection: Connection, queries: Iterator[str], draft: Path, version: str, table: str
 ) -> dict[str, Any]:
     """Write one file per query, in its order; return the table's entry in the manifest."""
-    folder = draft / table
-    folder.mkdir()
-    files, rows = [], 0
-    for number, query in enumerate(queries):
-        name = f"part-{number:03d}.parquet"
-        rows += copy_to_parquet(connection, query, folder / name)
-        files.append(f"{version}/{table}/{name}")
+    (draft / table).mkdir()
+    rows = [
+        copy_to_parquet(connection, query, draft / part_file(table, number))
+        for number, query in enumerate(queries)
+    ]
+    return written(connection, draft, version, table, rows)
+
+
+def part_file(table: str, number: int) -> str:
+    """A partition's file, below the version's folder."""
+    return f"{table}/part-{number:03d}.parquet"
+
+
+def written(
+    connection: Connection, draft: Path, version: str, table: str, rows: list[int]
+) -> dict[str, Any]:
+    """The manifest's entry of a table whose parts lie in the draft; `rows` of each."""
     described = connection.execute(
-        f"DESCRIBE SELECT * FROM {parquet([folder / 'part-000.parquet'])}"
+        f"DESCRIBE SELECT * FROM {parquet([draft / part_file(table, 0)])}"
     ).fetchall()
-    return {"files": files, "rows": rows, "columns": {row[0]: row[1] for row in described}}
+    files = [f"{version}/{part_file(table, number)}" for number in range(len(rows))]
+    return {
+        "files": files,
+        "added": [None] * len(files),
+        "hidden": [None] * len(files),
+        "rows": sum(rows),
+        "sizes": [[n, n] for n in rows],
+        "columns": {row[0]: row[1] for row in described},
+    }
 
 
 def iso(moment: datetime) -> str:

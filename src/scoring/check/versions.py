@@ -44,13 +44,15 @@ def resolved(rows: Rows, relation: str) -> str:
         FROM placed WHERE place > 1"""
 
 
-def repeated_keys(rows: Rows, where: str = "true") -> str:
-    """SELECT of the engine's hashes of keys that stand in more than one row (for this run only:
-    the hash is not stable across engine versions)."""
-    return (
-        f"SELECT {key_hash(rows)} AS key_hash FROM ({rows.query}) WHERE {where} "
-        "GROUP BY 1 HAVING count(*) > 1"
-    )
+def keys(rows: Rows, where: str = "true") -> str:
+    """SELECT of the engine's hash of every row's key (for this run only: the hash is not stable
+    across engine versions)."""
+    return f"SELECT {key_hash(rows)} AS key_hash FROM ({rows.query}) WHERE {where}"
+
+
+def repeated(keys: str) -> str:
+    """SELECT of the hashes that stand in more than one row."""
+    return f"SELECT key_hash FROM ({keys}) GROUP BY 1 HAVING count(*) > 1"
 
 
 def key_hash(rows: Rows) -> str:

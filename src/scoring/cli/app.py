@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from scoring.cli import look, start, steps
+from scoring.cli import look, models, start, steps
 from scoring.errors import ConfigError, ScoringError, TryLater
 from scoring.stop import stop_on_signals
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 start.add_to(app)
 steps.add_to(app)
+models.add_to(app)
 look.add_to(app)
 
 

@@ -1,19 +1,24 @@
 """Commands that look: nothing here changes what sellers see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scoring.cli.common import (
     AsOfOption,
+    Command,
     JsonOption,
     ProjectOption,
     QuestionOption,
     command,
 )
 from scoring.clock import parse_moment
+
+if TYPE_CHECKING:
+    from scoring.catalogue import Entry, Missing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -92,13 +97,19 @@ def audit(
     sample: Annotated[
         int, typer.Option("--sample", min=1, help="How many snapshots to prove.")
     ] = 100,
+    leakage: Annotated[
+        bool, typer.Option("--leakage", help="Search for columns that know the outcome instead.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Prove on a sample that no feature saw the future."""
+    """Prove on a sample that no feature saw the future; --leakage: that none knows the outcome."""
     from scoring.errors import Held
     from scoring.score.audit import audit as run
 
     call = command(project, as_of, json, question)
+    if leakage:
+        _leakage(call)
+        return
     with call.project.locked("scoring audit"):
         result = run(call.project, question, call.as_of, sample=sample)
     call.answer(result.to_json(), result.lines)
@@ -110,30 +121,74 @@ def audit(
         )
 
 
+def _leakage(call: Command) -> None:
+    from scoring.errors import Held
+    from scoring.train.leak_search import leakage
+
+    with call.project.locked("scoring audit --leakage"):
+        searched = leakage(call.project, call.question, call.as_of)
+    call.answer({"question": call.question, **searched.to_json()}, searched.lines)
+    if searched.unsettled:
+        raise Held(
+            f"{len(searched.unsettled)} columns know the outcome: no candidate is promoted.",
+            "Name them in model.toml: `[features] exclude`, or `allow_leaks` if they are really "
+            "known at that moment.",
+        )
+
+
 def features(
     project: ProjectOption = Path(),
     question: QuestionOption = "conversion",
     as_of: AsOfOption = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="What this project cannot compute of its files, and why."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """The catalogue: name, sentence, window, coverage, cost."""
-    from scoring.build.catalogue import catalogue
+    """The catalogue: name, sentence, window, coverage, cost, and who uses it."""
+    from scoring.build.machine import removed_lines
+    from scoring.build.run import last_removed
+    from scoring.catalogue import catalogue, missing
 
     call = command(project, as_of, json, question)
+    if check:
+        absent = missing(call.project, question)
+        told = {"question": question, "absent": [m.to_json() for m in absent]}
+        call.answer(told, lambda: _absent_lines(absent))
+        return
     with call.project.locked("scoring features"):
         entries = catalogue(call.project, question, call.as_of)
+    gone = last_removed(call.project, question)
+    result: dict[str, Any] = {
+        "question": question,
+        "features": [e.to_json() for e in entries],
+        "machine": {name: list(rows) for name, rows in gone.items()},
+    }
+    call.answer(result, lambda: chain(_feature_lines(entries), removed_lines(gone)))
 
-    def lines() -> Iterator[str]:
-        theme = ""
-        for e in entries:
-            if e.theme != theme:
-                theme = e.theme
-                yield f"{theme}"
-            window = f"{e.window} days" if e.window else "ever"
-            coverage = "–" if e.coverage is None else f"{e.coverage:.0%}"
-            yield f"  {e.name:<38} {window:>8} {coverage:>5}  {e.cost:<11}  {e.sentence}"
 
-    call.answer({"question": question, "features": [e.to_json() for e in entries]}, lines)
+def _feature_lines(entries: "Sequence[Entry]") -> Iterator[str]:
+    users = sorted({user for e in entries for user in e.used_by})
+    marks = {user: chr(ord("a") + i) for i, user in enumerate(users)}
+    yield from (f"{mark}  learned by {user}" for user, mark in marks.items())
+    theme = ""
+    for e in entries:
+        if e.theme != theme:
+            theme = e.theme
+            yield f"{theme}"
+        window = f"{e.window} days" if e.window else "ever"
+        coverage = "–" if e.coverage is None else f"{e.coverage:.0%}"
+        cost = e.cost if e.share is None else f"{e.share:.1%}"
+        used = "".join(marks[user] for user in e.used_by)
+        yield f"  {e.name:<38} {window:>8} {coverage:>5} {cost:>7} {used:<3} {e.sentence}".rstrip()
+
+
+def _absent_lines(absent: "Sequence[Missing]") -> Iterator[str]:
+    if not absent:
+        yield "Every feature of the files can be computed here."
+    for m in absent:
+        yield f"{m.theme + '.' + m.variable:<36} {m.reason}"
 
 
 def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:

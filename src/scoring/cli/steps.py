@@ -1,6 +1,7 @@
 """The steps of the flow, one command each, and `run`, which does several."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,11 @@ from scoring.cli.common import (
 
 if TYPE_CHECKING:
     from scoring.emit.result import EmitResult
+
+
+class Dialect(StrEnum):
+    snowflake = "snowflake"
+    bigquery = "bigquery"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,10 +50,23 @@ def build(
     project: ProjectOption = Path(),
     question: QuestionOption = "conversion",
     as_of: AsOfOption = None,
+    sql: Annotated[
+        Dialect | None,
+        typer.Option("--sql", help="Only show its SQL, as that warehouse writes it."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make the labelled snapshots and their features."""
-    _single("build", command(project, as_of, json, question))
+    call = command(project, as_of, json, question)
+    if sql is None:
+        _single("build", call)
+        return
+    from scoring.build.shown import shown_sql
+
+    with call.project.locked("scoring build --sql"):
+        statements = list(shown_sql(call.project, question, call.as_of, sql.value))
+    shown = {"dialect": sql.value, "statements": statements}
+    call.answer(shown, lambda: (f"{statement};\n" for statement in statements))
 
 
 def train(
@@ -171,6 +190,7 @@ NOTES = {
 
 
 def do_build(call: Command) -> Answer:
+    from scoring.build.machine import removed_lines
     from scoring.build.run import build_training
 
     built = build_training(call.project, call.question, call.as_of)
@@ -178,20 +198,24 @@ def do_build(call: Command) -> Answer:
         "rows": built.rows,
         "columns": len(built.features.columns),
         "reused": built.reused,
+        "machine": {name: list(rows) for name, rows in built.machine.items()},
         "left_out": dict(built.features.left_out),
     }
     lines = [f"{built.rows:,} labelled snapshots, {len(built.features.columns)} columns"]
     lines += [f"left out: {name} ({why})" for name, why in built.features.left_out.items()]
+    lines += removed_lines(built.machine)
     return result, lines
 
 
 def do_train(call: Command) -> Answer:
+    from scoring.promote.run import offer
+    from scoring.train.effects import effect_lines
     from scoring.train.run import train
 
     trained = train(call.project, call.question, call.as_of)
-    result = trained.to_json()
+    offered = offer(call.project, call.question, call.as_of)
+    result = trained.to_json() | offered.to_json()
     m, plain = trained.validation, trained.baselines
-    standing = "is the champion" if trained.decision.promoted else "is a candidate only"
     lines = [
         f"learned from {trained.rows:,} snapshots with {trained.conversions:,} conversions, "
         f"{trained.features} features",
@@ -199,7 +223,9 @@ def do_train(call: Command) -> Answer:
         f"{m['lift_at_10']:.1f}, log loss {m['log_loss']:.3f} "
         f"(prevalence {plain['prevalence']['log_loss']:.3f}, "
         f"logistic regression {plain['logistic']['log_loss']:.3f})",
-        f"version {trained.candidate} {standing}: {trained.decision.why}",
+        *(f"{x['column']} knows the outcome: {x['evidence']}" for x in trained.leaks),
+        *effect_lines(trained.changes),
+        *offered.lines(),
     ]
     return result, lines
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DAY = 86_400_000_000  # microseconds
+SECOND = 1_000_000  # microseconds
+DAY = 86_400 * SECOND
+NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A history table as features see it: its name and its kinds, (type, direction) each."""
+    """A history table as features see it: its name and its kinds, (type, direction) each.
+
+    A kind is what `types` of a column select by: the type of an interaction, the stage that was
+    reached, the field that changed, the role of a contact. Only interactions have directions.
+    """
 
     name: str
     kinds: tuple[tuple[str, str | None], ...]
@@ -34,6 +40,8 @@ class Events:
     kind       (n,) int: index into the stream's kinds
     values     property (and `local_day`) → (n,) float64 with NaN for missing, or integer codes
                with -1 for missing where `levels` has the property's texts
+    machine    (n,) int64: the row is known to be a machine's by every snapshot with
+               machine < as_of; NEVER where it is none. None: no rule reads this stream
     """
 
     lead_key: np.ndarray
@@ -42,3 +50,4 @@ class Events:
     kind: np.ndarray
     values: Mapping[str, np.ndarray]
     levels: Mapping[str, np.ndarray]
+    machine: np.ndarray | None = None

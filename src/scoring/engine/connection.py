@@ -23,6 +23,8 @@ EngineError = duckdb.Error
 BinderError = duckdb.BinderException
 
 DEFAULT_MEMORY_MB = 2000
+# What a partition needs, however many processes share a machine.
+LEAST_MEMORY_MB = 500
 
 
 @contextmanager
@@ -35,10 +37,11 @@ def connect(tmp: Path, *, workers: int = 1) -> Iterator[Connection]:
     # A folder of its own: the engine names its spill files the same way in every process.
     spill = tmp / f"duckdb-{uuid.uuid4().hex[:8]}"
     tmp.mkdir(parents=True, exist_ok=True)
+    memory = max(LEAST_MEMORY_MB, DEFAULT_MEMORY_MB // workers)
     config: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "memory_limit": os.environ.get("SCORING_MEMORY_LIMIT", f"{DEFAULT_MEMORY_MB // workers}MB"),
+        "memory_limit": os.environ.get("SCORING_MEMORY_LIMIT", f"{memory}MB"),
         "temp_directory": str(spill),
         "preserve_insertion_order": "true",
         "threads": max(1, (os.cpu_count() or 1) // workers),

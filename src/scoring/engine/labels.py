@@ -62,6 +62,34 @@ WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
     AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""
 
 
+def closings_sql(question: QuestionSection, *, data_end: datetime) -> str:
+    """snap_id, closed_at, converted: what became of each labelled snapshot's lead, and when.
+
+    closed_at   when the CRM knew that the lead was closed: by an outcome, else by its deletion or
+                for want of any event; NULL while it was open at `data_end`, or censored
+    converted   whether that outcome was the asked one
+    Reads what `labels_sql` reads, `labels`, `leads` and `silence`. What features learn from other
+    leads is learned from this (`train/learned.py`), each time from what had been known before.
+    """
+    censored = ", ".join(literal(name) for name in question.censor) or "NULL"
+    return f"""
+WITH firsts AS (
+    SELECT lead_key AS root_key, arg_min(outcome, (decided_at, outcome)) AS outcome,
+        arg_min(greatest(decided_at, known_at), (decided_at, outcome)) AS closed_at
+    FROM all_decisions WHERE outcome <> 'recycled' AND known_at < {moment(data_end)}
+    GROUP BY lead_key
+), ends AS (
+    SELECT lead_key, least(silence.silent_at, l.deleted_at) AS left_at
+    FROM leads l JOIN silence USING (lead_key) WHERE l.lead_key = l.root_lead_key
+)
+SELECT s.snap_id, coalesce(f.outcome = {literal(question.outcome)}, false) AS converted,
+    CASE WHEN f.outcome IS NULL THEN nullif(least(e.left_at, {moment(data_end)}), {moment(data_end)})
+        WHEN f.outcome NOT IN ({censored}) IS NOT FALSE THEN f.closed_at END AS closed_at
+FROM snapshots s JOIN labels USING (snap_id)
+LEFT JOIN firsts f ON f.root_key = s.root_key
+LEFT JOIN ends e ON e.lead_key = s.lead_key"""
+
+
 def speaking_sql() -> str:
     """The rows of `outcome_rows` that labels go by.
 

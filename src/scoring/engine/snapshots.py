@@ -48,12 +48,16 @@ def activity_sql(interactions: str, stage_changes: str, landed: Landed) -> str:
 
     An event that was recorded late cannot have kept a lead open before it was known.
     """
-    parts = [
+    happened = seen_sql(interactions, "occurred_at", landed)
+    return f"{happened} UNION ALL {seen_sql(stage_changes, 'changed_at', landed)}"
+
+
+def seen_sql(scan: str, time: str, landed: Landed) -> str:
+    """The part of `activity_sql` that one history has; `time` is when its rows happened."""
+    return (
         f"SELECT lead_key, greatest({time}, known_at) AS seen_at FROM {scan} e"
         f" WHERE {landed.condition('e')}"
-        for scan, time in ((interactions, "occurred_at"), (stage_changes, "changed_at"))
-    ]
-    return " UNION ALL ".join(parts)
+    )
 
 
 def silence_sql(close_after_days: int) -> str:

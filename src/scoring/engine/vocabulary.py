@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scoring.engine.connection import Connection, identifier
+from scoring.engine.connection import Connection, identifier, literal
+from scoring.engine.reading import (
+    CLOSING_FIELDS,
+    LOCAL,
+    OF_CONTACT,
+    OF_CONTACTS,
+    OF_LEAD_CHANGES,
+    OF_PARTICIPANTS,
+    UNKNOWN_ROLE,
+    Reading,
+)
+from scoring.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from scoring.check.tables import Tables
@@ -12,22 +23,28 @@ if TYPE_CHECKING:
 def types_and_holders(
     connection: Connection, tables: "Tables"
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-    """Leads per type of each stream, and leads per number or text property.
+    """Leads per type of each stream, and leads per number or text property of interactions.
 
-    Identifiers say nothing about the next lead and are left out.
+    A type is what a stream's rows are told apart by: the type of an interaction, the stage that
+    was reached, the field that changed, the role of a contact. Identifiers say nothing about the
+    next lead and are left out.
     """
     interactions = tables.scan("interactions")
-    types = dict(
-        connection.execute(
-            f"SELECT type, count(DISTINCT lead_key) FROM {interactions} GROUP BY type"
-        ).fetchall()
-    )
-    stages = dict(
-        connection.execute(
-            f"SELECT stage, count(DISTINCT lead_key) FROM {tables.scan('stage_changes')}"
-            " GROUP BY stage"
-        ).fetchall()
-    )
+    own = f"NOT inherited AND field NOT IN ({', '.join(map(literal, CLOSING_FIELDS))})"
+    types = {
+        stream: dict(
+            connection.execute(
+                f"SELECT {kind} AS kind, count(DISTINCT lead_key) FROM {tables.scan(stream)}"
+                f" WHERE {condition} GROUP BY kind"
+            ).fetchall()
+        )
+        for stream, kind, condition in (
+            ("interactions", "type", "true"),
+            ("stage_changes", "stage", "true"),
+            ("lead_changes", "field", own),
+            ("contacts", f"coalesce(role, {literal(UNKNOWN_ROLE)})", "true"),
+        )
+    }
     names = sorted(
         name
         for name, kind in tables.manifest["properties"].items()
@@ -40,7 +57,60 @@ def types_and_holders(
         )
         row = connection.execute(f"SELECT {counts} FROM {interactions}").fetchone()
         holders = dict(zip(names, row or (), strict=True))
-    return {"interactions": types, "stage_changes": stages}, holders
+    return types, holders
+
+
+def known_properties(
+    connection: Connection, tables: "Tables", reading: Reading
+) -> dict[str, dict[str, str]]:
+    """Stream → property → kind (`number`, `text`, `flag`): those that any of its rows can have.
+
+    Those of `reading.py` are there only where the tables that they come from hold something. Raises
+    ConfigError where `lead_time_zone` is no text column of the leads.
+    """
+    _check_time_zone(tables, reading.lead_time_zone)
+    properties = {**LOCAL, **tables.manifest["properties"]}
+
+    def filled_columns(name: str, columns: Iterable[str]) -> set[str]:
+        return set(filled(connection, tables, columns, name))
+
+    if filled_columns("interactions", ["contact_id"]):
+        properties.setdefault("contact_id", "text")
+        told = filled_columns("contacts", _present(tables, "contacts", ("role", *OF_CONTACTS)))
+        for name, kind in OF_CONTACT.items():
+            if name.removeprefix("contact_") in told:
+                properties.setdefault(name, kind)
+    listed = filled_columns("participants", ["contact_id", "attended"])
+    roles = connection.execute(
+        f"SELECT DISTINCT role FROM {tables.scan('contacts')} WHERE role IS NOT NULL"
+    ).fetchall()
+    decided = bool(reading.deciding(role for (role,) in roles))
+    for name, kind in OF_PARTICIPANTS.items():
+        by_table = "attended" if "attended" in name else "contact_id"
+        if by_table in listed and (decided or not name.startswith("deciding")):
+            properties.setdefault(name, kind)
+    known = _present(tables, "contacts", OF_CONTACTS)
+    return {
+        "interactions": properties,
+        "stage_changes": {},
+        "lead_changes": dict(OF_LEAD_CHANGES) if filled_columns("lead_changes", ["value"]) else {},
+        "contacts": {name: OF_CONTACTS[name] for name in filled_columns("contacts", known)},
+    }
+
+
+def _present(tables: "Tables", table: str, columns: Iterable[str]) -> list[str]:
+    there = tables.columns(table)
+    return [name for name in columns if name in there]
+
+
+def _check_time_zone(tables: "Tables", column: str | None) -> None:
+    texts = [name for name, kind in tables.columns("leads").items() if kind == "VARCHAR"]
+    if column is not None and column not in texts:
+        raise ConfigError(
+            f"scoring.toml: `project.lead_time_zone` names `{column}`, which is not a text of the "
+            f"leads.{nearest(column, texts)}",
+            "Name the column with each lead's time zone (Europe/Helsinki), or leave the key out.",
+        )
 
 
 def directed(kinds: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
@@ -63,11 +133,15 @@ def tracked_fields(connection: Connection, tables: "Tables") -> dict[str, set[st
     return found
 
 
-def filled(connection: Connection, tables: "Tables", names: Iterable[str]) -> list[str]:
-    """Those columns of leads that hold any value."""
+def filled(
+    connection: Connection, tables: "Tables", names: Iterable[str], table: str = "leads"
+) -> list[str]:
+    """Those columns of a table that hold any value."""
     names = list(names)
+    if not names:
+        return []
     counts = ", ".join(f"count({identifier(name)})" for name in names)
-    row = connection.execute(f"SELECT {counts} FROM {tables.scan('leads')}").fetchone()
+    row = connection.execute(f"SELECT {counts} FROM {tables.scan(table)}").fetchone()
     return [name for name, count in zip(names, row or (), strict=True) if count]
 
 

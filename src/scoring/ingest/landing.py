@@ -16,10 +16,11 @@ where two were known. Of equal rows the latest landed is the first to go.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scoring.config import TableFiles
 from scoring.engine.connection import Connection, identifier, literal
@@ -28,6 +29,7 @@ from scoring.project import Project
 from scoring.store import publish
 
 Schema = dict[str, str]
+Rows = Literal["all", "new", "gone"]
 
 
 @dataclass
@@ -52,14 +54,16 @@ class TableState:
             self.schemas.append(columns)
         return self.schemas.index(columns)
 
-    def paths(self, folder: Path, part: str) -> list[Path]:
-        """The files of all batches that hold `part`: rows, gone or quarantined."""
+    def paths(self, folder: Path, part: str, since: int = 0) -> list[Path]:
+        """The files of all batches behind the first `since` that hold `part`: rows, gone or
+        quarantined."""
         name = "quarantine" if part == "quarantined" else part
-        return [folder / b["folder"] / f"{name}.parquet" for b in self.batches if b[part]]
+        return [folder / b["folder"] / f"{name}.parquet" for b in self.batches[since:] if b[part]]
 
-    def fingerprint(self) -> str:
-        """Changes with the landed rows and columns only, not when a file is merely touched."""
-        said = json.dumps([self.columns, self.batches], sort_keys=True)
+    def fingerprint(self, batches: int | None = None) -> str:
+        """Changes with the landed rows and columns only, not when a file is merely touched;
+        that of the first `batches`, where given."""
+        said = json.dumps([self.columns, self.batches[:batches]], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -139,9 +143,16 @@ def live_rows(state: TableState, folder: Path) -> str | None:
 
 
 def landed_views(
-    connection: Connection, project: Project, source_name: str
+    connection: Connection,
+    project: Project,
+    source_name: str,
+    which: Rows = "all",
+    known: Mapping[str, int] | None = None,
 ) -> dict[str, LandedTable]:
     """A view for each raw table of a source, named as in data/sources.toml.
+
+    which   "all" rows; "new": those of the batches behind the `known` first ones (table → number);
+            "gone": those of the known batches that a later one says to be gone
 
     Columns: the raw ones; first_landed TIMESTAMP (UTC), the logical time of the run that brought
     the row; gone_landed TIMESTAMP (UTC), that of the run in which it was no longer in a full
@@ -157,18 +168,20 @@ def landed_views(
             raise ConfigError(
                 f"{source_name}.{name} has not landed yet.", "Run `scoring ingest` first."
             )
-        query = _view(table, project.landing / source_name / name)
+        seen = (known or {}).get(name, 0)
+        query = _view(table, project.landing / source_name / name, which, seen)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(name)} AS {query}")
         views[name] = LandedTable(name, table.columns, table.fingerprint(), settings)
     return views
 
 
-def _view(table: TableState, folder: Path) -> str:
+def _view(table: TableState, folder: Path, which: Rows, known: int) -> str:
     """One SELECT for each schema that batches were written in, all with the united columns."""
-    gone = table.paths(folder, "gone")
+    gone = table.paths(folder, "gone", since=known if which == "gone" else 0)
+    batches = {"all": table.batches, "new": table.batches[known:], "gone": table.batches[:known]}
     by_schema: dict[int, list[Path]] = {}
-    for batch in table.batches:
-        if batch["rows"]:
+    for batch in batches[which]:
+        if batch["rows"] and (gone or which != "gone"):
             files = by_schema.setdefault(batch["schema"], [])
             files.append(folder / batch["folder"] / "rows.parquet")
     selects = []
@@ -176,8 +189,9 @@ def _view(table: TableState, folder: Path) -> str:
         chosen = _columns(table.columns, table.schemas[index])
         query = f"SELECT {chosen}landed.first_landed, "
         if gone:
+            join = "JOIN" if which == "gone" else "LEFT JOIN"
             query += f"gone.gone_landed, landed.landed_batch FROM {scan(files)} AS landed "
-            query += f"LEFT JOIN {scan(gone)} AS gone ON gone.landed_batch = landed.landed_batch "
+            query += f"{join} {scan(gone)} AS gone ON gone.landed_batch = landed.landed_batch "
             query += "AND gone.landed_row = landed.file_row_number"
         else:
             query += "NULL::TIMESTAMP AS gone_landed, landed.landed_batch "

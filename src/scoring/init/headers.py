@@ -308,6 +308,13 @@ COLUMNS: dict[str, dict[str, Phrases]] = {
             "ru": "уровень",
             "de": "ebene, hierarchie",
         },
+        "domain": {
+            "en": "domain, email domain, mail domain",
+            "fi": "verkkotunnus, sähköpostin verkkotunnus",
+            "et": "domeen, e-posti domeen",
+            "ru": "домен, почтовый домен",
+            "de": "domain, e-mail-domain",
+        },
         "joined_at": {
             "en": "joined at, added at, created at, created date, created on, create date",
             "fi": "lisätty, liittynyt, luotu",

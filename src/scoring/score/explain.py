@@ -164,7 +164,7 @@ def explain(project: Project, question: str, lead: str, as_of: datetime | None) 
             parent=folder,
         ).frame()
     seen_until = row["as_of"].to_pydatetime().astimezone(UTC)
-    frame = frame[frame["as_of"] == seen_until.replace(tzinfo=None)]
+    frame = model.joined(frame[frame["as_of"] == seen_until.replace(tzinfo=None)])
     rebuilt, not_rebuilt, features = None, "", []
     if len(frame):
         rebuilt = float(model.model.predict_proba(frame[list(model.names)])[0, 1])
@@ -243,7 +243,7 @@ def _features(project: Project, model: Artefact, frame: "pd.DataFrame") -> list[
     from scoring.words import translator
 
     settings = project.settings
-    columns = [c for c in model.features.columns if c.name in model.names]
+    columns = [c for c in model.features.all if c.name in model.names]
     texts = translator(settings.project.language, project.root / "locale")
     sentences = Sentences(columns, settings.project.language, settings.zone, texts)
     at = frame["as_of"].dt.tz_localize("UTC").dt.as_unit("us")

@@ -2,7 +2,7 @@
 
 The facts are columns like any other, computed in the same pass. A customer who opens a mail or
 reads a page does something, but does not wait for an answer: only types in which somebody speaks
-count as speaking.
+count as speaking, and an auto-reply is nobody's.
 """
 
 import re
@@ -61,5 +61,6 @@ def _fact(
         op=op,
         direction=direction,
         types=types,
+        by_person=True,
         days=days,
     )

@@ -8,7 +8,7 @@ over several deliveries, and go through `ingest`, `check` and `build` like any s
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -37,14 +37,21 @@ DELIVERIES = 3
 
 
 def rebuilt(
-    project: Project, question: str, parts: Sequence[Part], root: Path, seed: int
+    project: Project,
+    question: str,
+    parts: Sequence[Part],
+    root: Path,
+    seed: int,
+    planted: "Mapping[str, pd.DataFrame] | None" = None,
 ) -> "list[pd.DataFrame]":
     """The features of every part's snapshots, built in `root` from their past alone.
+
+    planted   canonical table → rows that are delivered besides, for pseudo-leads of the parts
 
     Each frame has the index of the part's rows; a snapshot that the copy does not build is absent.
     The caller removes `root`.
     """
-    deliveries = _deliveries(project, parts, seed)
+    deliveries = _deliveries(project, parts, seed, planted or {})
     copy = _project(project, question, parts, root, list(deliveries))
     first = min(part.rows["as_of"].min() for part in parts).to_pydatetime()
     last = max(part.rows["as_of"].max() for part in parts).to_pydatetime()
@@ -55,8 +62,14 @@ def rebuilt(
         # All of it lands before the first as_of: arrival decides nothing here.
         landed = _utc(first) - timedelta(days=DELIVERIES - number)
         ingest(copy, Moment(as_of=landed, now=_utc(last)))
-    check(copy, Moment(as_of=_utc(last), now=_utc(last)))
+    # What is planted may lie after every as_of: it must not be barred as the future.
+    end = max([last, *(_newest(rows) for rows in (planted or {}).values())])
+    check(copy, Moment(as_of=_utc(end), now=_utc(end)))
     return [_features(copy, question, part) for part in parts]
+
+
+def _newest(rows: "pd.DataFrame") -> datetime:
+    return datetime.fromisoformat(str(rows.select_dtypes("datetime").max().max()))
 
 
 def _utc(at: datetime) -> datetime:
@@ -104,7 +117,9 @@ def _project(
 # --- the source's files -------------------------------------------------------------------------
 
 
-def _deliveries(project: Project, parts: Sequence[Part], seed: int) -> "dict[str, list[pa.Table]]":
+def _deliveries(
+    project: Project, parts: Sequence[Part], seed: int, planted: "Mapping[str, pd.DataFrame]"
+) -> "dict[str, list[pa.Table]]":
     """Table → its rows, shuffled and cut into deliveries. A table without rows is left out, but for
     interactions: its columns say which properties there are."""
     rng = np.random.default_rng(seed)
@@ -118,9 +133,22 @@ def _deliveries(project: Project, parts: Sequence[Part], seed: int) -> "dict[str
                 queries[table] = history_sql(tables, table, parts)
         for table, query in queries.items():
             rows = connection.sql(query).to_arrow_table()
+            if table in planted:
+                rows = _with(rows, planted[table])
             if len(rows) or table == MAY_BE_EMPTY:
                 found[table] = _cut(rows.take(rng.permutation(len(rows))), rng)
     return found
+
+
+def _with(rows: "pa.Table", more: "pd.DataFrame") -> "pa.Table":
+    """Rows of both, typed as the first where it has the column."""
+    import pyarrow as pa
+
+    added = pa.Table.from_pandas(more, preserve_index=False)
+    typed = pa.schema(
+        [rows.schema.field(f.name) if f.name in rows.schema.names else f for f in added.schema]
+    )
+    return pa.concat_tables([rows, added.cast(typed)], promote_options="default")
 
 
 def _cut(rows: "pa.Table", rng: np.random.Generator) -> "list[pa.Table]":

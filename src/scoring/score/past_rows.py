@@ -131,6 +131,12 @@ JOIN members m ON m.lead_key = e.lead_key WHERE {_past("e.occurred_at")}"""
         f" WHERE {_past(f'e.{event}')}"
     )
     if table == "lead_changes":
+        # What the landing saw begins with the value that stood there before: no change.
+        query += (
+            f" AND NOT (e.origin = 'landing' AND (e.lead_key, e.seq) IN (SELECT lead_key,"
+            f" min(seq) FROM {tables.scan(table)} WHERE origin = 'landing' AND NOT inherited"
+            " GROUP BY lead_key, field))"
+        )
         # Where the source has a field's history, what the landing saw of it does not count.
         query += "".join(
             f" AND NOT (m.part = {literal(part.name)} AND e.origin = 'landing'"
@@ -153,12 +159,21 @@ def _past(event: str) -> str:
     )
 
 
+def not_past(event: str) -> str:
+    """The live rows of a member that its snapshot must not see."""
+    happened = f"coalesce({event}, e.first_landed)"
+    return (
+        f"NOT e.inherited AND e.gone_landed IS NULL AND ({happened} >= m.as_of"
+        f" OR coalesce(e.recorded_at, {happened}) >= m.as_of)"
+    )
+
+
 def leads_sql(tables: Tables, parts: Sequence[Part]) -> str:
     """The leads' rows as they may have stood at as_of.
 
     An attribute with a history of its own stands nowhere else. One that is known at creation is
-    the row's value, before the first change that the landing saw; any other is it only if the row
-    had landed before as_of and the landing saw no change.
+    the row's value, before the first change that the landing saw; any other is the value that
+    landed first, once it had landed.
     """
     selects = [_pseudo_leads(tables, part) for part in parts]
     selects.append(
@@ -184,7 +199,13 @@ def _pseudo_leads(tables: Tables, part: Part) -> str:
             then = f"TRY_CAST({first}.value AS {types[name]})"
             value = f"CASE WHEN {changed} THEN {then} ELSE l.{column} END"
         else:
-            value = f"CASE WHEN NOT {changed} AND l.first_landed < m.as_of THEN l.{column} END"
+            stood = (
+                f"CASE WHEN {first}.at < m.as_of THEN TRY_CAST({first}.value AS {types[name]}) END"
+            )
+            value = (
+                f"CASE WHEN {changed} THEN {stood}"
+                f" WHEN l.first_landed < m.as_of THEN l.{column} END"
+            )
         values.append(f", CAST({value} AS {types[name]}) AS {column}")
     return f"""
 SELECT m.pseudo_id AS lead_id, l.created_at, l.person_id, l.company_id,
@@ -192,7 +213,7 @@ SELECT m.pseudo_id AS lead_id, l.created_at, l.person_id, l.company_id,
 FROM members m JOIN {tables.scan("leads")} l ON l.lead_key = m.lead_key
 LEFT JOIN (
     SELECT pseudo_id, map(list(field), list(v)) AS firsts FROM (
-        SELECT m.pseudo_id, e.field, arg_min({{'value': e.value}}, e.seq) AS v
+        SELECT m.pseudo_id, e.field, arg_min({{'value': e.value, 'at': e.known_at}}, e.seq) AS v
         FROM {tables.scan("lead_changes")} e JOIN members m ON m.lead_key = e.lead_key
         WHERE e.origin = 'landing' AND NOT e.inherited AND {LANDED}
         GROUP BY m.pseudo_id, e.field

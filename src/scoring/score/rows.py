@@ -61,10 +61,12 @@ def score_rows(
     as_of: datetime,
     horizon_days: int | None,
     model_version: str,
-    earlier: pd.DataFrame | None = None,
     locale_dir: Path | None = None,
 ) -> pd.DataFrame:
-    """Everything that a score row says, typed as DTYPES, best rank first.
+    """Everything that a score row says by itself, typed as DTYPES, in the frame's order.
+
+    `ranked` adds what it says beside others. Rows do not see each other here, so they may be made
+    a batch at a time and on many machines.
 
     frame              lead_id, as_of (UTC, naive or aware), `attention.FACTS`, and the features of
                        `columns` by name; missing: NaN or None
@@ -77,7 +79,6 @@ def score_rows(
     as_of              the logical time of the run, aware: `scored_at`. A lead's own as_of is
                        earlier where it is scored at a timestamp of its own
     horizon_days       of the question; None where a label is the final decision
-    earlier            lead_id, score, model_version of the run about a week before, or None
     locale_dir         the project's own message catalogues
 
     `score_updated_on` is left to `emit`. Raises NoUsableModel without a reference and ScoringError
@@ -97,18 +98,29 @@ def score_rows(
         "score": points,
         "probability": probability,
         "grade": scale.grade(points),
-        "trend": scale.trend(frame["lead_id"], points, model_version, earlier),
         "attention": attention(frame, directions_known),
         "advisory_attention": advisory_attention(frame, points, directions_known),
         "tire_kicker": False,
         "tire_kicker_reasons": "",
-        "rank": scale.rank(probability, frame["lead_id"].to_numpy()),
         "model_version": model_version,
         "scored_at": pd.Timestamp(as_of).tz_convert("UTC"),
         **{name: why[name] for name in why.columns},
     }
     table = pd.DataFrame({name: values.get(name) for name in DTYPES}, index=frame.index)
-    return table.astype(DTYPES).sort_values("rank", ignore_index=True)
+    return table.astype(DTYPES)
+
+
+def ranked(rows: pd.DataFrame, model_version: str, earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """All score rows of a run with rank and trend, best rank first.
+
+    earlier   lead_id, score, model_version of the run about a week before, or None
+    """
+    points = rows["score"].to_numpy(dtype=np.int64)
+    compared = {
+        "trend": scale.trend(rows["lead_id"], points, model_version, earlier),
+        "rank": scale.rank(rows["probability"].to_numpy(), rows["lead_id"].to_numpy()),
+    }
+    return rows.assign(**compared).astype(DTYPES).sort_values("rank", ignore_index=True)
 
 
 def _utc(times: pd.Series) -> pd.Series:

@@ -3,16 +3,18 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scoring.build.run import Built, build_scoring
 from scoring.check.tables import Tables
 from scoring.clock import stamp
+from scoring.engine.compute import compute_of
 from scoring.errors import ConfigError
 from scoring.project import Project
 from scoring.score.facts import with_facts
-from scoring.score.rows import score_rows
+from scoring.score.rows import DTYPES, ranked, score_rows
 from scoring.store.publish import new_folder, read_json, write_bytes, write_json
 from scoring.train import tracking
 from scoring.train.artefact import Artefact
@@ -111,25 +113,37 @@ def rows_by(
         landed_through=landed_through,
         parent=parent,
     )
-    frame = built.frame()
-    features = frame[list(model.names)]
-    asked = model.settings.question
-    rows = score_rows(
-        frame,
-        model.model.contributions(features),
-        model.model.predict_proba(features)[:, 1],
-        model.reference,
-        columns=model.features.columns,
+    work = partial(
+        _score_rows,
+        model,
+        version,
         directions_known=directions_known(tables),
         language=project.settings.project.language,
         zone=project.settings.zone,
         as_of=as_of,
-        horizon_days=asked.horizon_days if asked.label == "within_horizon" else None,
-        model_version=version,
-        earlier=_earlier(project, question, as_of),
         locale_dir=project.root / "locale",
     )
-    return built, rows
+    rows = compute_of(project).over_parquet(built.parts, work, DTYPES)
+    return built, ranked(rows, version, _earlier(project, question, as_of))
+
+
+def _score_rows(
+    model: Artefact, version: str, frame: "pd.DataFrame", **more: Any
+) -> "pd.DataFrame":
+    """The score rows of built rows. Runs on other machines, too."""
+    frame = model.joined(frame)
+    features = frame[list(model.names)]
+    asked = model.settings.question
+    return score_rows(
+        frame,
+        model.model.contributions(features),
+        model.model.predict_proba(features)[:, 1],
+        model.reference,
+        columns=model.features.all,
+        horizon_days=asked.horizon_days if asked.label == "within_horizon" else None,
+        model_version=version,
+        **more,
+    )
 
 
 def read_run(project: Project, question: str, as_of: datetime) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scoring.build.columns import Column
+from scoring.build.columns import DATE_OPS, Column
 from scoring.build.partition import LeadScope
 from scoring.build.run import build_scoring, build_training
 from scoring.check.tables import Tables
@@ -26,8 +26,9 @@ TRAINING, SCORES = "training", "scores"
 PROBABILITY = "probability"
 # What is counted, added up in fixed point, picked or measured in time has no rounding to forgive.
 EXACT = frozenset(
-    {"count", "sum", "max", "last", "first_on", "last_on", "active_days", "distinct", "gap_last",
-     "attribute", "age"}
+    {"count", "sum", "max", "min", "first", "last", "active_days", "distinct", "busiest",
+     "changes", "returns", "rises", "falls", "missed", "followed_by", "furthest", "backward",
+     "skipped", "attribute", "gap_last", "gap_longest", "dwell", *DATE_OPS}
 )  # fmt: skip
 # Most leads have several training rows, some have none.
 LEADS_PER_SNAPSHOT = 2

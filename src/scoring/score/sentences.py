@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from scoring import words
-from scoring.build.columns import Column
+from scoring.build.columns import DATE_OPS, FUTURE_DATES, MOVING_OPS, Column, opposed
 from scoring.build.unfold import in_words
 from scoring.words.labels import NO, YES
 
@@ -31,7 +31,6 @@ TEXT_LENGTH = LINE_LENGTH - 2
 NAME_LENGTH = 25
 VALUE_LENGTH = 40
 NUMBERS = frozenset({"n", "value", "share"})
-DATE_OPS = ("first_on", "last_on", "age")
 # Beyond it no calendar helps: about five centuries.
 MOST_DAYS = 200_000
 EPOCH = date(1970, 1, 1)
@@ -46,7 +45,7 @@ class Sentences:
         self, columns: Iterable[Column], language: str, zone: ZoneInfo, texts: NullTranslations
     ) -> None:
         columns = tuple(columns)
-        growing = {c.name for c in columns if c.op in DATE_OPS}
+        growing = {c.name for c in columns if c.op in (*DATE_OPS, *MOVING_OPS)}
         self._speakers = {
             c.name: _Speaker(c, language, zone, texts, drifts=not growing.isdisjoint(c.inputs))
             for c in columns
@@ -70,7 +69,7 @@ class Sentences:
 
 
 class _Speaker:
-    """One column's sentence. `drifts`: a ratio with days since something, other every night."""
+    """One column's sentence. `drifts`: it compares days since something, other every night."""
 
     def __init__(
         self,
@@ -82,6 +81,7 @@ class _Speaker:
         drifts: bool,
     ) -> None:
         self.column, self.language, self.zone, self.texts = column, language, zone, texts
+        self.opposed = opposed(column.op, column.singular, column.plural)
         self.constants = {}
         if label := clean(column.label):
             self.constants["name"] = cut(label, NAME_LENGTH)
@@ -100,7 +100,7 @@ class _Speaker:
             return frozenset({"value"})
         if self.column.op in DATE_OPS:
             return frozenset({"date"})
-        return frozenset() if self.column.op == "trend" else NUMBERS
+        return frozenset() if self.opposed or self.column.op in MOVING_OPS else NUMBERS
 
     def sayable(self, values: pd.Series) -> np.ndarray:
         if not self.speaks:
@@ -110,8 +110,8 @@ class _Speaker:
         numbers = _numbers(values)
         if self.column.op in DATE_OPS:
             return (numbers >= 0) & (numbers < MOST_DAYS)
-        if self.column.op == "trend":
-            return np.isfinite(numbers) & (numbers != 0)
+        if self.opposed:
+            return np.isfinite(numbers) & (self._side(numbers) != 0)
         if not self.fields & NUMBERS:  # "visited the price page" is not true of 0 visits
             return np.isfinite(numbers) & (numbers > 0)
         return np.isfinite(numbers)
@@ -123,8 +123,8 @@ class _Speaker:
         numbers = _numbers(values)
         if self.column.op in DATE_OPS:
             return self._days(numbers, as_of)
-        if self.column.op == "trend":
-            return np.sign(numbers)
+        if self.opposed:
+            return self._side(numbers)
         if "value" in self.fields:
             return significant(numbers)
         if "share" in self.fields:
@@ -136,9 +136,16 @@ class _Speaker:
         known = [cut(clean(str(level)), VALUE_LENGTH) for level in levels]
         return np.array([*known, ""], dtype=object)[codes]  # missing has code -1: the last one
 
-    def _days(self, age: np.ndarray, as_of: pd.Series) -> np.ndarray:
-        at = as_of - pd.to_timedelta(np.rint(age * _DAY_US).astype(np.int64), unit="us")
-        local = at.dt.tz_convert(self.zone).dt.tz_localize(None)
+    def _side(self, numbers: np.ndarray) -> np.ndarray:
+        """1 above what is even, -1 below."""
+        return np.sign(numbers - 1 if self.column.op == "ratio" else numbers)
+
+    def _days(self, days: np.ndarray, as_of: pd.Series) -> np.ndarray:
+        span = pd.to_timedelta(np.rint(days * _DAY_US).astype(np.int64), unit="us")
+        ahead = self.column.op in FUTURE_DATES
+        at = as_of + span if ahead else as_of - span
+        # A date that a row names is the same date everywhere; a moment is a local one.
+        local = at.dt.tz_convert("UTC" if ahead else self.zone).dt.tz_localize(None)
         return (local.dt.normalize() - pd.Timestamp(EPOCH)).dt.days.to_numpy()
 
     def say(self, values: pd.Series, as_of: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -170,15 +177,22 @@ class _Speaker:
     def _value(self, field: str, shown: Any) -> str:
         if self.column.kind == "category":
             # A CRM's key reads like words; anything else stays as somebody wrote it.
-            return in_words(shown) if shown.isidentifier() else str(shown)
+            return (in_words(shown) if shown.isidentifier() else "") or str(shown)
         if self.column.kind == "flag":
             return self.texts.gettext(YES if shown else NO)
         if field == "date":
             return words.date(EPOCH + timedelta(days=int(shown)), self.language)
+        if self.column.op == "furthest" and field == "value":
+            return in_words(self._stage(int(shown)))
         if field == "share":
             return words.percent(float(shown), self.language)
         whole = field == "n" or shown == np.rint(shown)
         return words.number(round(shown) if whole else float(shown), self.language)
+
+    def _stage(self, position: int) -> str:
+        """The stage's name in the newest order that is so long."""
+        fits = [o.stages for o in self.column.order if len(o.stages) >= position]
+        return fits[-1][position - 1]
 
     def _number_of(self, shown: Any) -> tuple[bool, int]:
         """Does the English singular fit, and the whole number that governs the plural.
@@ -186,9 +200,9 @@ class _Speaker:
         A fraction takes the form of 2: plural in English, Finnish and Estonian, and the genitive
         singular that Russian wants behind one (1,5 раза).
         """
-        if self.column.op == "trend":
+        if self.opposed:
             return shown > 0, 1
-        if self.column.kind != "number" or self.column.op in DATE_OPS:
+        if self.column.kind != "number" or self.column.op in (*DATE_OPS, "furthest"):
             return True, 1
         if "value" not in self.fields and "share" in self.fields:
             count = round(100 * abs(shown))
@@ -200,7 +214,7 @@ class _Speaker:
 
     def _translated(self, first: bool, count: int) -> str:
         singular, plural = self.column.singular, self.column.plural
-        if self.column.op == "trend":  # two sentences, not two forms of one
+        if self.opposed:  # two sentences, not two forms of one
             return self.texts.gettext(singular if first else plural)
         if singular == plural:
             return self.texts.gettext(singular)

@@ -76,6 +76,21 @@ def new_folder(final: Path, tmp: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def written_aside(path: Path, tmp: Path) -> Iterator[Path]:
+    """Where to write what becomes `path` in one step when the block ends well.
+
+    A piece of work that is done twice at once leaves one whole file, and none after its folder
+    was published. `tmp` is on the same file system.
+    """
+    aside = tmp / f"{uuid.uuid4().hex}-{path.name}"
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)

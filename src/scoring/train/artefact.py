@@ -9,15 +9,18 @@ before anything is loaded.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from scoring.build.columns import Column
 from scoring.build.featureset import FeatureSet
 from scoring.config import ModelToml
 from scoring.errors import NoUsableModel
+from scoring.train.learned import Learned
 from scoring.train.model import ConversionModel
 from scoring.train.payload import HASHES
 
@@ -34,6 +37,7 @@ class Artefact:
     features    its compiled declarations; `names` are the model's columns among them
     reference   quantiles of the probability in the reference population, ascending
     facts       JSON: the data, the measures and the lineage, for the card and for people
+    learned     tables of the columns among `names` that are learned from other leads
     """
 
     model: ConversionModel
@@ -42,6 +46,17 @@ class Artefact:
     names: tuple[str, ...]
     reference: np.ndarray
     facts: dict[str, Any]
+    learned: Learned = field(default_factory=Learned)
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """The built columns that it reads: the model's, and what learned ones are made of."""
+        read = {name for c in self.learned.columns for name in c.inputs}
+        return tuple(c for c in self.features.columns if c.name in read or c.name in self.names)
+
+    def joined(self, built: pd.DataFrame) -> pd.DataFrame:
+        """Rows as `build` makes them, with the learned columns behind: all of `names` is there."""
+        return self.learned.joined(built)
 
 
 def quantiles(probabilities: np.ndarray) -> np.ndarray:
@@ -61,6 +76,7 @@ def write(artefact: Artefact, folder: Path) -> str:
         "names": list(artefact.names),
         "reference": [float(p) for p in artefact.reference],
         "facts": artefact.facts,
+        "learned": artefact.learned.to_json(),
     }
     text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (folder / RECIPE).write_text(text, encoding="utf-8")
@@ -102,4 +118,5 @@ def read(folder: Path, expected: str) -> Artefact:
         names=tuple(recipe["names"]),
         reference=np.asarray(recipe["reference"]),
         facts=recipe["facts"],
+        learned=Learned.from_json(recipe["learned"]) if "learned" in recipe else Learned(),
     )

@@ -8,9 +8,11 @@ import numpy as np
 from scoring.build.run import build_training
 from scoring.errors import NoUsableModel
 from scoring.project import Project
+from scoring.train.leak_search import search, without
 from scoring.train.metrics import measures
 from scoring.train.recipe import baseline_probabilities, fit
 from scoring.train.splits import as_naive, newest_share, rolling_origins, settled, training_rows
+from scoring.train.touch import with_touch
 
 TESTED_SHARE = 0.3  # of the rows, the newest, unless --test-from says otherwise
 
@@ -26,12 +28,12 @@ def backtest(
     """Refit before each of `origins` consecutive blocks of the rows from `test_from` on.
 
     Returns the measures pooled over all tested rows, per origin, and of the baselines on the same
-    rows; `hand_rule` and `naive_bayes` are None: they are not tested. Raises NoUsableModel where
-    no origin has both outcomes before it.
+    rows; columns that know the outcome are left out and listed as `leaks`. Raises NoUsableModel
+    where no origin has both outcomes before it.
     """
     model = project.model(question)
     built = build_training(project, question, as_of)
-    rows = settled(built.frame(), built.settling)
+    rows = settled(with_touch(project, question, as_of, built), built.settling)
     if not len(rows):
         raise NoUsableModel(
             "There are no labelled rows: no lead has a label that was known by the data's end.",
@@ -46,18 +48,22 @@ def backtest(
             "before must hold both outcomes.",
             "Choose another --test-from.",
         )
+    leaks = search(project, question, as_of, built, rows).leaks
+    features = without(built.features, leaks)
     seed = model.learner.seed
     label = rows["label"].to_numpy()
     tested: list[np.ndarray] = []
-    said: dict[str, list[np.ndarray]] = {"model": [], "prevalence": [], "logistic": []}
+    said: dict[str, list[np.ndarray]] = {}
     per_origin = []
     for split in splits:
         train, test = training_rows(rows, split), rows.iloc[split.test]
-        fitted = fit(train, built.features, model.learner)
+        fitted = fit(train, features, model.learner)
         probability = fitted.probability(test)
-        said["model"].append(probability)
-        for name, values in baseline_probabilities(train, test, fitted.names).items():
-            said[name].append(values)
+        others = baseline_probabilities(
+            train, test, fitted.names, features, project.settings.stages.order
+        )
+        for name, values in {"model": probability, **others}.items():
+            said.setdefault(name, []).append(values)
         tested.append(split.test)
         per_origin.append(
             {
@@ -75,12 +81,8 @@ def backtest(
     return {
         "question": question,
         "horizon_days": model.question.horizon_days if within_horizon else None,
-        "pooled": pooled["model"],
+        "pooled": pooled.pop("model"),
         "origins": per_origin,
-        "baselines": {
-            "prevalence": pooled["prevalence"],
-            "hand_rule": None,
-            "naive_bayes": None,
-            "logistic": pooled["logistic"],
-        },
+        "baselines": pooled,
+        "leaks": [leak.to_json() for leak in leaks],
     }

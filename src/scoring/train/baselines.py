@@ -1,4 +1,7 @@
-"""Baselines that a model must beat (the prevalence) or not lose to (plain logistic regression)."""
+"""The simplest baselines: the prevalence, and plain logistic regression.
+
+`hand_rule.py` and `naive_bayes.py` hold the other two that are in the product.
+"""
 
 from __future__ import annotations
 

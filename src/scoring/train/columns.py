@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 Kind = Literal["numeric", "category", "empty"]
 
@@ -81,9 +82,18 @@ def as_frame(X: Any) -> pd.DataFrame:
     if isinstance(X, pd.DataFrame):
         frame = X.set_axis([str(name) for name in X.columns], axis=1)
     else:
+        if issparse(X):
+            raise TypeError(
+                "`X` must be dense: a sparse matrix is not supported. Pass `X.toarray()`."
+            )
         array = np.asarray(X)
         if array.ndim != 2:
-            raise ValueError(f"`X` must have two dimensions. Got {array.ndim} instead.")
+            raise ValueError(
+                f"`X` must have two dimensions. Got {array.ndim} instead. Reshape your data: a row "
+                "per lead, a column per feature."
+            )
+        if array.dtype.kind == "c":
+            raise ValueError("Complex data not supported: `X` must hold numbers, booleans or texts.")
         frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]

@@ -1,14 +1,37 @@
-"""Which unfolded columns are frequent enough: learned from training rows, saved with the model."""
+"""What is chosen and learned on training rows before a model sees them, and saved with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from scoring.build.columns import Column
+from scoring.build.featureset import FeatureSet
 from scoring.build.unfold import MIN_LEADS
+from scoring.train import learned
+from scoring.train.learned import Learned
 
 MIN_SHARE = 0.01
 MOST_UNFOLDED = 200
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The columns `names` of a model, in order; `learned` holds the tables of those among them that
+    are learned from other leads, and `rows` are the training rows with their values."""
+
+    names: tuple[str, ...]
+    learned: Learned
+    rows: pd.DataFrame
+
+
+def choose(rows: pd.DataFrame, features: FeatureSet, leave_out: Collection[str] = ()) -> Chosen:
+    """What a model learns from, but for the columns `leave_out`: fitted on these rows and nothing
+    else."""
+    tables, values = learned.fit(rows, features.learned)
+    rows = pd.concat([rows, values], axis=1) if features.learned else rows
+    names = tuple(n for n in frequent_columns(rows, features.all) if n not in leave_out)
+    return Chosen(names, tables.keep(names), rows)
 
 
 def frequent_columns(rows: pd.DataFrame, columns: Sequence[Column]) -> list[str]:

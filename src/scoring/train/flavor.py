@@ -1,7 +1,7 @@
 """The MLflow flavour of a trained model: its native files, no pickle.
 
 `mlflow.pyfunc.load_model("models:/<project>-<question>@champion").predict(frame)` gives
-probabilities wherever this package is installed.
+probabilities wherever this package is installed, for rows as `build` makes them.
 """
 
 from importlib.metadata import version
@@ -36,7 +36,8 @@ class _Probabilities:
         self.artefact = read(folder, fingerprint(folder))
 
     def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002 - the interface of MLflow
-        return self.artefact.model.predict_proba(frame[list(self.artefact.names)])[:, 1]
+        rows = self.artefact.joined(frame)[list(self.artefact.names)]
+        return self.artefact.model.predict_proba(rows)[:, 1]
 
 
 def _load_pyfunc(path: str) -> _Probabilities:

@@ -1,6 +1,6 @@
 """`ConversionModel`: the probability that a lead converts, as one scikit-learn estimator.
 
-fit            columns -> two members on the same folds -> blend -> intercept of the newest rows
+fit            columns -> members on the same folds -> blend -> intercept of the newest rows
 predict_proba  one row per lead, columns matched by name
 contributions  what each column adds to the log-odds, exactly
 to_payload / from_payload   native files (see `payload`)
@@ -15,23 +15,31 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from scoring.train import columns as cols
 from scoring.train import payload
+from scoring.train.binned import BinnedLogistic
 from scoring.train.blend import Blend, fit_blend, group_folds, newest_shift, rarer_groups
-from scoring.train.members import FEW_CONVERSIONS, BinnedLogistic, Trees
+from scoring.train.trees import FULL, QUICK, SMALL, Settings, Trees
 
 FOLDS = 5
+# Smaller trees win at 120 conversions, the full ones at 400. Counted in independent leads.
+FEW_CONVERSIONS = 250
+LOGISTIC = "logistic"
 
 
 class ConversionModel(ClassifierMixin, BaseEstimator):
-    """Binned logistic regression and regularised LightGBM, blended in log-odds and calibrated.
+    """Binned logistic regression and two kinds of LightGBM, blended in log-odds and calibrated.
 
     Parameters
     ----------
-    preset : "best". Where conversions are few, it takes smaller trees.
+    preset : "best", for the scheduled training, or "fast", with fewer and larger steps of boosting:
+        some seconds where "best" takes half a minute. Below `FEW_CONVERSIONS` conversions both take
+        the same small trees, and the blend is close to the plain average of the members.
     seed : drives folds and sampling. Same rows (in any order), same seed: same payload bytes, with
         any number of threads.
 
@@ -48,6 +56,14 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
     def __init__(self, preset: str = "best", seed: int = 7) -> None:
         self.preset = preset
         self.seed = seed
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
 
     def fit(
         self,
@@ -69,11 +85,14 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         Raises ValueError for a single class, fewer than two groups of rows of a class, dates in
         `X`, and missing values in anything but `X`.
         """
-        if self.preset != "best":
-            raise ValueError(f"`preset` must be 'best'. Got {self.preset!r} instead.")
+        if self.preset not in ("best", "fast"):
+            raise ValueError(f"`preset` must be 'best' or 'fast'. Got {self.preset!r} instead.")
         frame = cols.as_frame(X)
         if not len(frame.columns):
-            raise ValueError("`X` must have at least one column. Got none instead.")
+            raise ValueError(
+                "`X` must have at least one column. "
+                f"Got 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
+            )
         self.classes_, target = _target(y, len(frame))
         weight = _weight(sample_weight, len(frame))
         columns = cols.fit(frame)
@@ -91,26 +110,23 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
                 "`y` must hold at least two independent leads of each class. "
                 f"Got {int(target.sum())} conversions in {len(target)} rows instead."
             )
-        few = conversions < FEW_CONVERSIONS
+        named, settings = _settings(self.preset, conversions)
         folds = group_folds(target, group, min(FOLDS, conversions), self.seed)
+        margins, trees, rounds = {}, {}, {}
         # BLAS adds in another order with other thread counts; LightGBM brings its own threads.
         with threadpool_limits(limits=1, user_api="blas"):
-            edges = BinnedLogistic.bin_edges(columns, matrix)
-            cells = BinnedLogistic.cells(columns, edges, matrix)
-            by_bins = np.empty(len(target))
-            for train, test in folds:
-                member = BinnedLogistic.fit(
-                    columns, edges, cells[train], target[train], weight[train]
-                )
-                by_bins[test] = member.margin(cells[test])
-            binned = BinnedLogistic.fit(columns, edges, cells, target, weight)
-            trees, by_trees, rounds = Trees.fit(
-                columns, matrix, target, weight, folds, few, self.seed
+            binned, margins[LOGISTIC] = BinnedLogistic.cross_fit(
+                columns, matrix, target, weight, folds
             )
-            blend = fit_blend([by_bins, by_trees], target, weight, conversions)
+            for name, chosen in settings.items():
+                trees[name], margins[name], rounds[name] = Trees.fit(
+                    columns, matrix, target, weight, folds, chosen, self.seed
+                )
+            members = list(margins.values())
+            blend = fit_blend(members, target, weight, conversions)
             shift = None
             if moments is not None:
-                margin = blend.margin([by_bins, by_trees])
+                margin = blend.margin(members)
                 shift = newest_shift(margin, target, weight, moments[order], group)
         blend = Blend(blend.weights, blend.intercept + (shift or 0.0))
 
@@ -124,9 +140,9 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
             "groups": int(group.max()) + 1,
             "independent_conversions": conversions,
             "folds": len(folds),
-            "settings": "small" if few else "full",
+            "settings": named,
             "rounds": rounds,
-            "weights": {"logistic": blend.weights[0], "trees": blend.weights[1]},
+            "weights": dict(zip(margins, blend.weights, strict=True)),
             "newest_shift": shift,
         }
         return self._assemble(columns, binned, trees, blend, summary)
@@ -143,7 +159,8 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The more probable label (n,)."""
-        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+        margin = self.decision_function(X)
+        return self.classes_[(margin > 0).astype(int)]
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Log-odds (n,) of the second class."""
@@ -151,7 +168,8 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         if not len(matrix):
             return np.empty(0)
         cells = BinnedLogistic.cells(self.columns_, self.binned_.edges, matrix)
-        return self.blend_.margin([self.binned_.margin(cells), self.trees_.margin(matrix)])
+        trees = [member.margin(matrix) for member in self.trees_.values()]
+        return self.blend_.margin([self.binned_.margin(cells), *trees])
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """Log-odds (n, k) that each column of fit adds; `base_` plus a row's sum is its log-odds.
@@ -165,9 +183,11 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         if not len(matrix):
             return pd.DataFrame(np.empty((0, len(names))), columns=names, index=index)
         cells = BinnedLogistic.cells(self.columns_, self.binned_.edges, matrix)
-        of_bins, of_trees = self.blend_.weights
+        of_bins, *of_trees = self.blend_.weights
         parts = of_bins * self.binned_.contributions(cells)
-        parts += of_trees * self.trees_.contributions(matrix)
+        for weight, trees in zip(of_trees, self.trees_.values(), strict=True):
+            if weight > 0:
+                parts += weight * trees.contributions(matrix)
         return pd.DataFrame(parts, columns=names, index=index)
 
     def to_payload(self, directory: Path) -> dict[str, str]:
@@ -182,7 +202,8 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
             "blend": {"weights": list(self.blend_.weights), "intercept": self.blend_.intercept},
             "summary": self.summary_,
         }
-        return payload.write(Path(directory), state, self.trees_.text)
+        texts = {name: trees.text for name, trees in self.trees_.items()}
+        return payload.write(Path(directory), state, texts)
 
     @classmethod
     def from_payload(cls, directory: Path) -> ConversionModel:
@@ -190,7 +211,7 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
 
         Raises scoring.errors.NoUsableModel if a file is absent, was changed, or has another format.
         """
-        state, trees = payload.read(Path(directory))
+        state, texts = payload.read(Path(directory))
         model = cls(**state["params"])
         columns = [cols.Column.from_json(column) for column in state["columns"]]
         model.classes_ = np.asarray(state["classes"])
@@ -198,13 +219,14 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
             model.feature_names_in_ = np.array([c.name for c in columns], dtype=object)
         blend = Blend(tuple(state["blend"]["weights"]), state["blend"]["intercept"])
         binned = BinnedLogistic.from_json(state["binned"])
-        return model._assemble(columns, binned, Trees(trees), blend, state["summary"])
+        trees = {name: Trees(text) for name, text in texts.items()}
+        return model._assemble(columns, binned, trees, blend, state["summary"])
 
     def _assemble(
         self,
         columns: list[cols.Column],
         binned: BinnedLogistic,
-        trees: Trees,
+        trees: dict[str, Trees],
         blend: Blend,
         summary: dict[str, Any],
     ) -> ConversionModel:
@@ -214,8 +236,8 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         self.trees_ = trees
         self.blend_ = blend
         self.summary_ = summary
-        of_bins, of_trees = blend.weights
-        self.base_ = blend.intercept + of_bins * binned.intercept + of_trees * trees.base
+        bases = [binned.intercept, *(member.base for member in trees.values())]
+        self.base_ = float(blend.intercept + np.dot(blend.weights, bases))
         return self
 
     def _encode(self, X: Any) -> np.ndarray:
@@ -224,24 +246,36 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         if not isinstance(X, pd.DataFrame):
             if frame.shape[1] != self.n_features_in_:
                 raise ValueError(
-                    f"`X` must have {self.n_features_in_} columns, as at fit. "
-                    f"Got {frame.shape[1]} instead."
+                    f"X has {frame.shape[1]} features, but ConversionModel is expecting "
+                    f"{self.n_features_in_} features as input."
                 )
             frame.columns = pd.Index([column.name for column in self.columns_])
         return cols.encode(self.columns_, frame)
 
 
+def _settings(preset: str, conversions: int) -> tuple[str, dict[str, Settings]]:
+    if conversions < FEW_CONVERSIONS:
+        return "small", SMALL
+    return ("full", FULL) if preset == "best" else ("quick", QUICK)
+
+
 def _target(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    labels = pd.Series(np.asarray(y).ravel())
+    if y is None:
+        raise ValueError("ConversionModel requires y to be passed, but the target y is None.")
+    labels = pd.Series(column_or_1d(y, warn=True))
     _require("y", labels, n)
+    check_classification_targets(labels.to_numpy())
     classes = np.unique(labels.to_numpy())
     if len(classes) == 1:
         raise ValueError(
             "`y` must hold leads that converted and leads that did not. "
-            f"Got {n} rows that are all {classes[0]}."
+            f"Got one class, {n} rows that are all {classes[0]}."
         )
     if len(classes) != 2:
-        raise ValueError(f"`y` must have two classes. Got {len(classes)} instead.")
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is multiclass: "
+            f"`y` must have two classes. Got {len(classes)} instead."
+        )
     return classes, (labels.to_numpy() == classes[1]).astype(np.float64)
 
 

@@ -1,4 +1,8 @@
-"""A model's native files: `model.json`, `lightgbm.txt` and `hashes.json`; no pickle, no code.
+"""A model's native files: JSON, LightGBM's text and their hashes; no pickle, no code.
+
+    model.json                                the logistic member, the blend, the columns
+    lightgbm.txt, lightgbm_random_trees.txt   a text for each member of trees
+    hashes.json                               SHA-256 of the others
 
 The bytes depend on the model only: keys are sorted, floats are written so that they read back
 exactly, and nothing names a machine, a folder or a time.
@@ -8,57 +12,63 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scoring.errors import NoUsableModel
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-MODEL, TREES, HASHES = "model.json", "lightgbm.txt", "hashes.json"
+MODEL, HASHES = "model.json", "hashes.json"
+# File by member; one that a model does not have has no file.
+TREES = {"trees": "lightgbm.txt", "random_trees": "lightgbm_random_trees.txt"}
 
 
-def write(directory: Path, state: dict[str, Any], trees: str) -> dict[str, str]:
-    """Write the three files into `directory` (made if absent); returns SHA-256 by file name.
+def write(directory: Path, state: dict[str, Any], trees: Mapping[str, str]) -> dict[str, str]:
+    """Write the files into `directory` (made if absent); returns SHA-256 by file name.
 
-    `state` must be JSON without NaN; `trees` is LightGBM's model text. The caller publishes the
-    directory: writing is not atomic across the files.
+    `state` must be JSON without NaN; `trees` holds LightGBM's model texts by member (of `TREES`).
+    The caller publishes the directory: writing is not atomic across the files.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    contents = {
-        MODEL: _json({"format_version": FORMAT_VERSION, **state}),
-        TREES: trees.encode(),
-    }
+    stated = {"format_version": FORMAT_VERSION, **state, "trees": list(trees)}
+    contents = {MODEL: _json(stated)}
+    contents |= {TREES[name]: text.encode() for name, text in trees.items()}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     for name, content in {**contents, HASHES: _json(hashes)}.items():
         (directory / name).write_bytes(content)
     return hashes
 
 
-def read(directory: Path) -> tuple[dict[str, Any], str]:
-    """State and LightGBM text from `directory`, hashes and format version checked before use.
+def read(directory: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """State, and LightGBM's texts by member in their order, from `directory`.
 
-    Raises NoUsableModel if a file is absent, differs from its recorded hash, or has another format.
+    Hashes and format version are checked before use. Raises NoUsableModel if a file is absent,
+    differs from its recorded hash, or has another format.
     """
     recorded = _parse(HASHES, _bytes(directory, HASHES))
-    contents = {}
-    for name in (MODEL, TREES):
-        contents[name] = _bytes(directory, name)
-        actual = hashlib.sha256(contents[name]).hexdigest()
-        if actual != recorded.get(name):
-            raise NoUsableModel(
-                f"Model file {name} does not match its recorded hash: recorded "
-                f"{str(recorded.get(name))[:12]}, found {actual[:12]}.",
-                hint="Restore the store from a backup, or train again.",
-            )
-    state = _parse(MODEL, contents[MODEL])
+    state = _parse(MODEL, _checked(directory, MODEL, recorded))
     version = state.pop("format_version", None)
     if version != FORMAT_VERSION:
         raise NoUsableModel(
             f"Model format {version!r} cannot be read: this release reads format {FORMAT_VERSION}.",
             hint="Train again, or use the release that wrote the model.",
         )
-    return state, contents[TREES].decode()
+    members = state.pop("trees")
+    return state, {name: _checked(directory, TREES[name], recorded).decode() for name in members}
+
+
+def _checked(directory: Path, name: str, recorded: dict[str, Any]) -> bytes:
+    content = _bytes(directory, name)
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != recorded.get(name):
+        raise NoUsableModel(
+            f"Model file {name} does not match its recorded hash: recorded "
+            f"{str(recorded.get(name))[:12]}, found {actual[:12]}.",
+            hint="Restore the store from a backup, or train again.",
+        )
+    return content
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,10 @@ from scoring.project import Project
 from scoring.store.publish import new_folder, read_json, write_json
 from scoring.train import artefact, tracking
 from scoring.train.artefact import Artefact
-from scoring.train.fitted import frequent_columns
-from scoring.train.gates import Decision, decide
+from scoring.train.effects import Effect, Recipe, effects
+from scoring.train.fitted import choose
+from scoring.train.gates import Decision, decide, no_leak
+from scoring.train.leak_search import search, without
 from scoring.train.metrics import measures
 from scoring.train.plots import validation_figures
 from scoring.train.recipe import Fitted, baseline_probabilities, fit
@@ -37,6 +39,7 @@ from scoring.train.splits import (
     training_rows,
     validation_split,
 )
+from scoring.train.touch import with_touch
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +48,16 @@ SMALLEST_REFERENCE = 200
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to; `baselines` are measures on the same validation rows."""
+    """What a training came to; `baselines` are measures on the same validation rows, `changes` the
+    `Effect` of each theme in which the champion's features are other ones.
+
+    leaks          columns that know the outcome, as `Leak.to_json` says them
+    not_testable   rule of the search for leaks that nothing could be held against → why
+    """
 
     validation: dict[str, Any]
     baselines: dict[str, dict[str, Any]]
     candidate: str
-    champion: str | None
     decision: Decision
     rows: int
     conversions: int
@@ -58,6 +65,9 @@ class Trained:
     left_out: dict[str, str]
     validated_from: str
     validated_to: str
+    leaks: tuple[dict[str, Any], ...]
+    not_testable: dict[str, str]
+    changes: list[dict[str, Any]]
     reused: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -66,21 +76,20 @@ class Trained:
             "baselines": self.baselines,
             "validated_from": self.validated_from,
             "validated_to": self.validated_to,
-            "leaks": None,  # not tested
+            "leaks": list(self.leaks),
+            "leaks_not_testable": self.not_testable,
             "candidate": self.candidate,
-            "champion": self.champion,
-            "promoted": self.decision.promoted,
-            "why": self.decision.why,
             "rows": self.rows,
             "conversions": self.conversions,
             "features": self.features,
             "left_out": self.left_out,
+            "changes": self.changes,
             "reused": self.reused,
         }
 
 
 def train(project: Project, question: str, as_of: datetime) -> Trained:
-    """One training run. The champion changes only if the gates let the candidate through.
+    """One training run: a candidate, and what the gates say of it. Who scores does not change here.
 
     Training the same rows with the same settings for the same logical date again gives what it
     gave before, from its record. Raises NoUsableModel (exit 7) where there is too little to learn
@@ -91,8 +100,10 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     record = project.store / "trainings" / f"{question}-{_key(built, settings, as_of)}.json"
     if (again := _recorded(project, question, record)) is not None:
         return again
-    rows = settled(built.frame(), built.settling)
+    rows = settled(with_touch(project, question, as_of, built), built.settling)
     _enough(rows, settings)
+    searched = search(project, question, as_of, built, rows)
+    built = replace(built, features=without(built.features, searched.leaks))
     split = validation_split(
         rows,
         min_conversions=settings.gates.min_conversions,
@@ -103,14 +114,19 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     trial = fit(early, built.features, settings.learner)
     y = late["label"].to_numpy()
     probability = trial.probability(late)
-    others = baseline_probabilities(early, late, trial.names)
+    others = baseline_probabilities(
+        early, late, trial.names, built.features, project.settings.stages.order
+    )
     seed = settings.learner.seed
     validation = measures(y, probability, seed=seed)
     baselines = {name: measures(y, p, seed=seed) for name, p in others.items()}
 
     incumbent = _incumbent(project, question, settings, built, split, rows, as_of)
+    changes: list[Effect] = []
     if incumbent is not None:
-        others["champion"] = incumbent
+        others["champion"] = incumbent.fitted.probability(incumbent.rows.iloc[split.test])
+        coming = Recipe(rows, built.features, trial)
+        changes = effects(incumbent, coming, split, settings.learner, seed)
     decision = decide(
         y,
         probability,
@@ -119,21 +135,19 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
         margin=settings.gates.margin,
         seed=seed,
     )
+    decision = no_leak(decision, searched.unsettled)
     log.info("fitting on all %d labelled rows", len(rows))
     final = fit(rows, built.features, settings.learner)
     kept = built.features.keep(final.names)
     facts = _facts(rows, built, split, validation, baselines, as_of)
+    facts["changes"] = [asdict(change) for change in changes]
     reference = _reference(project, question, settings, kept, final, as_of, probability)
-    made = Artefact(final.model, settings, kept, final.names, reference, facts)
+    made = Artefact(final.model, settings, kept, final.names, reference, facts, final.learned)
     registered = _publish(project, question, made, (y, probability), as_of, decision)
-    if decision.promoted:
-        tracking.set_champion(project, question, registered.version)
-    standing = tracking.registered(project, question, tracking.CHAMPION)
     trained = Trained(
         validation=validation,
         baselines=baselines,
         candidate=registered.version,
-        champion=standing.version if standing else None,
         decision=decision,
         rows=len(rows),
         conversions=conversions(rows),
@@ -141,6 +155,9 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
         left_out=dict(built.features.left_out),
         validated_from=split.start.isoformat(),
         validated_to=split.end.isoformat(),
+        leaks=tuple(leak.to_json() for leak in searched.leaks),
+        not_testable=searched.not_testable,
+        changes=[asdict(change) for change in changes],
     )
     write_json(record, asdict(trained))
     return trained
@@ -191,12 +208,13 @@ def _incumbent(
     split: Split,
     rows: pd.DataFrame,
     as_of: datetime,
-) -> np.ndarray | None:
+) -> Recipe | None:
     """The champion's recipe, refitted at the same origin, on the same later rows.
 
     None where there is no champion, or where its recipe is the candidate's: newer data alone is
     no other recipe. A champion of another question (label, snapshots, population) cannot be
-    compared, and the candidate stands for itself.
+    compared, and the candidate stands for itself. A column of the champion's that turned out to
+    know the outcome is left out: nobody can be better than that.
     """
     if tracking.registered(project, question, tracking.CHAMPION) is None:
         return None
@@ -206,7 +224,7 @@ def _incumbent(
     if (before.question, before.snapshots, before.population) != asked:
         log.warning("the question has changed: the champion's recipe cannot be compared")
         return None
-    names = frequent_columns(rows, built.features.columns)
+    names = choose(rows, built.features).names
     if _recipe(champion.features, before) == _recipe(built.features.keep(names), settings):
         return None
     again = build_training(project, question, as_of, features=champion.features)
@@ -215,8 +233,10 @@ def _incumbent(
     if not theirs[keys].equals(rows[keys]):
         log.warning("the champion's features give other rows: its recipe cannot be compared")
         return None
-    fitted = fit(training_rows(theirs, split), champion.features, before.learner)
-    return fitted.probability(theirs.iloc[split.test])
+    leaks = search(project, question, as_of, again, theirs, own=False).leaks
+    features = without(champion.features, leaks)
+    fitted = fit(training_rows(theirs, split), features, before.learner)
+    return Recipe(theirs, features, fitted)
 
 
 WORDING = ("singular", "plural", "label", "theme")
@@ -230,7 +250,7 @@ def _recipe(features: FeatureSet, settings: ModelToml) -> str:
     makes frequent enough. An attribute is somebody's decision and counts by its name.
     """
     columns = set()
-    for column in features.columns:
+    for column in features.all:
         found = FOUND if column.each in ("type", "number", "text") else ()
         said = {k: v for k, v in column.to_json().items() if k not in (*WORDING, *found)}
         columns.add(json.dumps(said, sort_keys=True))
@@ -309,7 +329,6 @@ def _publish(
         with new_folder(final, project.tmp) as draft:
             for file in folder.iterdir():
                 shutil.copyfile(file, draft / file.name)
-    kinds = {c.name: c.kind for c in made.features.columns}
     facts = made.facts
     metrics = {
         key: float(value)
@@ -344,5 +363,7 @@ def _publish(
             "features.json": made.features.to_json(),
             "decision.json": {"promoted": decision.promoted, "why": decision.why},
         },
-        columns={name: kinds[name] for name in made.names},
+        columns={c.name: c.kind for c in made.inputs},
+        passed=decision.promoted,
+        why=decision.why,
     )

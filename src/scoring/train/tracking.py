@@ -5,12 +5,14 @@ first start of a fresh SQLite store must not happen twice at once: every command
 writing holds the project's lock. Numbers and names are logged, never a row of data.
 """
 
+import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +24,29 @@ from scoring.train.moved import follow_the_folder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 TAG = "lead_scoring.fingerprint"
+# Of a version: whether its gates let it through, and why or why not.
+GATES, WHY = "lead_scoring.gates", "lead_scoring.why"
+PASSED, REFUSED = "passed", "refused"
+# Of the registered model: who was champion since when and why, the newest last.
+CHAMPIONS = "lead_scoring.champions"
+REMEMBERED, LONGEST_WHY = 12, 200  # MLflow keeps 5,000 characters
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A version in the registry and the fingerprint of its files."""
+    """A version in the registry, the fingerprint of its files, and what its gates said."""
 
     version: str
     fingerprint: str
     run_id: str
+    passed: bool = False
+    why: str = ""
 
 
 def uri(project: Project) -> str:
@@ -108,7 +119,33 @@ def registered(project: Project, question: str, alias: str) -> Registered | None
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
-        return Registered(str(found.version), found.tags.get(TAG, ""), found.run_id or "")
+        return _registered(found)
+
+
+def version(project: Project, question: str, number: str) -> Registered | None:
+    """A version by its number, or None."""
+    if is_local(project) and not (project.store / "mlflow.db").exists():
+        return None
+    from mlflow.exceptions import MlflowException
+
+    with _mlflow(project) as client:
+        try:
+            return _registered(client.get_model_version(model_name(project, question), number))
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+
+def _registered(found: "ModelVersion") -> Registered:
+    tags = found.tags
+    return Registered(
+        version=str(found.version),
+        fingerprint=tags.get(TAG, ""),
+        run_id=found.run_id or "",
+        passed=tags.get(GATES) == PASSED,
+        why=tags.get(WHY, ""),
+    )
 
 
 def champion(project: Project, question: str) -> tuple[Registered, Artefact]:
@@ -175,10 +212,13 @@ def register(
     figures: "Mapping[str, Figure]",
     texts: Mapping[str, Any],
     columns: Mapping[str, str],
+    passed: bool,
+    why: str,
 ) -> Registered:
     """Log a run with the files in `folder` and register it under the alias `candidate`.
 
-    columns   the model's input columns → `number` or `category`, for the signature
+    columns       the model's input columns → `number` or `category`, for the signature
+    passed, why   what the gates said
     texts     file name → JSON value
     """
     if is_local(project):
@@ -221,16 +261,65 @@ def register(
             )
         if not _exists(client, name):
             client.create_registered_model(name)
-        version = client.create_model_version(
-            name, info.model_uri, run.info.run_id, tags={TAG: mark}
+        made = client.create_model_version(
+            name,
+            info.model_uri,
+            run.info.run_id,
+            tags={TAG: mark, GATES: PASSED if passed else REFUSED, WHY: why},
         )
-        client.set_registered_model_alias(name, CANDIDATE, version.version)
-        return Registered(str(version.version), mark, run.info.run_id)
+        client.set_registered_model_alias(name, CANDIDATE, made.version)
+        return Registered(str(made.version), mark, run.info.run_id, passed, why)
 
 
-def set_champion(project: Project, question: str, version: str) -> None:
+def set_champion(project: Project, question: str, number: str, why: str, as_of: datetime) -> None:
+    """Move the alias, and remember who was champion since when and why."""
+    name = model_name(project, question)
     with _mlflow(project) as client:
-        client.set_registered_model_alias(model_name(project, question), CHAMPION, version)
+        past = _champions(client, name)
+        if not past or past[-1]["version"] != number:
+            past.append({"version": number, "as_of": as_of.isoformat(), "why": why[:LONGEST_WHY]})
+        # First the memory: a run that dies in between remembers a change that did not happen,
+        # which `champion_before` leaves out.
+        client.set_registered_model_tag(name, CHAMPIONS, json.dumps(past[-REMEMBERED:]))
+        client.set_model_version_tag(name, number, "lead_scoring.promoted_because", why)
+        client.set_registered_model_alias(name, CHAMPION, number)
+
+
+def champion_before(project: Project, question: str) -> Registered | None:
+    """The version that was champion before the present one, or None."""
+    standing = registered(project, question, CHAMPION)
+    if standing is None:
+        return None
+    with _mlflow(project) as client:
+        past = _champions(client, model_name(project, question))
+    before = _until(past, standing.version)[:-1]
+    return version(project, question, before[-1]["version"]) if before else None
+
+
+def roll_back(project: Project, question: str, why: str, as_of: datetime) -> None:
+    """The version before is champion again; the present one is forgotten as one, not deleted."""
+    name = model_name(project, question)
+    standing = registered(project, question, CHAMPION)
+    before = champion_before(project, question)
+    if standing is None or before is None:
+        raise ValueError("There is no champion before the present one.")
+    with _mlflow(project) as client:
+        past = _until(_champions(client, name), standing.version)[:-1]
+        client.set_registered_model_alias(name, CHAMPION, before.version)
+        client.set_registered_model_tag(name, CHAMPIONS, json.dumps(past))
+        told = f"{as_of.isoformat()}: {why}"
+        client.set_model_version_tag(name, standing.version, "lead_scoring.rolled_back", told)
+
+
+def _champions(client: "MlflowClient", name: str) -> list[dict[str, str]]:
+    said = client.get_registered_model(name).tags.get(CHAMPIONS, "[]")
+    return [dict(entry) for entry in json.loads(said)]
+
+
+def _until(past: list[dict[str, str]], number: str) -> list[dict[str, str]]:
+    """The memory up to the newest entry of the standing champion; it alone where it is unknown."""
+    places = [n for n, entry in enumerate(past) if entry["version"] == number]
+    return past[: places[-1] + 1] if places else [*past, {"version": number}]
 
 
 def _exists(client: "MlflowClient", name: str) -> bool:

@@ -16,6 +16,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from scoring.build.columns import opposed
 from scoring.build.load import load_features
 from scoring.words.catalogue import DOMAIN, LOCALE, po_path
 
@@ -35,13 +36,13 @@ def label_messages() -> Iterator[Message]:
 def sentence_messages(features: Path) -> Iterator[Message]:
     """The sentences of feature files: (singular, plural), or one text that has no plural.
 
-    A trend has two sentences, for a rise and for a fall; they are no plural of each other.
+    Some have two sentences, for a rise and for a fall; they are no plural of each other.
     """
     for item in load_features(features):
         singular, plural = item.declaration.singular, item.declaration.plural
         if singular == plural:
             yield singular
-        elif item.declaration.op == "trend":
+        elif opposed(item.declaration.op, singular, plural):
             yield from (singular, plural)
         else:
             yield singular, plural
