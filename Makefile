@@ -41,7 +41,7 @@ format: $(READY) ## put the code into its form
 	$(BIN)/ruff format .
 
 bench: $(READY) ## measure the feature build against one scan of the data (20 million events)
-	$(BIN)/python benchmarks/build.py
+	$(BIN)/python benchmarks/features.py
 
 lock: $(READY) ## choose versions anew and write requirements.lock
 	$(BIN)/python -m pip install --quiet uv

@@ -15,6 +15,8 @@ from typing import Any
 
 import duckdb
 
+from scoring.check.tables import UNPARTITIONED, first_key
+
 END = datetime(2026, 11, 1, tzinfo=UTC)
 BASE = 5e6
 EVENTS_PER_LEAD = 100
@@ -23,9 +25,9 @@ YEARS = 0.6
 AGES = [3, 7, 14, 30, 60, 90]
 OPEN_UNTIL = datetime(2026, 10, 29)
 ATTRIBUTES = "industry,company_size,country,role,email_domain,source"
-SHIFTED = ("lead_key", "root_lead_key")
-RENAMED = ("lead_id", "root_lead_id", "merged_into", "person_id", "group_id")
-CATALOGUE = Path(__file__).with_name("catalogue")
+KEYS = ("lead_key", "root_lead_key")
+NAMES = ("lead_id", "root_lead_id", "merged_into", "person_id", "group_id")
+FEATURES = Path(__file__).with_name("measured_features.py")
 MODEL = f"""
 [question]
 outcome = "won"
@@ -60,11 +62,11 @@ def prepare(folder: Path, events: float) -> dict[str, Any]:
     (project / "models/conversion/model.toml").write_text(MODEL)
     for theme in (project / "features").glob("*.py"):
         theme.unlink()
-    for theme in CATALOGUE.glob("*.py"):
-        (project / "features" / theme.name).write_text(theme.read_text())
+    (project / "features" / "speed.py").write_text(FEATURES.read_text())
     for name in ("ingest", "check"):
         step(name, "--project", str(project), "--as-of", END.isoformat())
     began = time.perf_counter()
+    duckdb.execute("SET enable_progress_bar = false")
     multiply(project / ".scoring" / "tables", copies)
     seconds["copies"] = round(time.perf_counter() - began, 1)
     return seconds
@@ -81,32 +83,41 @@ def _reopen(outcomes: Path) -> None:
 
 
 def multiply(tables: Path, copies: int) -> None:
-    """Publish the tables `copies` times over, under new lead keys and identifiers."""
+    """Publish fresh tables `copies` times over, under new lead keys and identifiers."""
     path = tables / "manifest.json"
     manifest = json.loads(path.read_text())
-    step = max(last for _, last in manifest["ranges"]) + 1
+    before = manifest["partitions"]
+    after = before * copies
+    step, room = first_key(1, before), first_key(1, after)
     for name, table in manifest["tables"].items():
-        if len(table["files"]) != manifest["partitions"]:
+        if len(table["files"]) != before or name in UNPARTITIONED:
             continue
-        files, columns = list(table["files"]), table["columns"]
-        for copy in range(1, copies):
-            changed = [f"{c} + {copy * step} AS {c}" for c in SHIFTED if c in columns]
-            changed += [f"{c} || '~{copy}' AS {c}" for c in RENAMED if c in columns]
-            for number, file in enumerate(files):
-                target = Path(file).parent / f"part-{copy * len(files) + number:03d}.parquet"
+        assert not any(table["added"] + table["hidden"]), "these are not the first night's tables"
+        written: list[str] = []
+        for copy in range(copies):
+            changed = [
+                f"({key} % {step} + ({key} // {step} + {copy * before}) * {room})::INTEGER AS {key}"
+                for key in KEYS
+                if key in table["columns"]
+            ]
+            changed += [f"{c} || '~{copy}' AS {c}" for c in NAMES if c in table["columns"]]
+            for file in table["files"]:
+                target = Path(file).parent / f"copy-{len(written):03d}.parquet"
                 duckdb.execute(
                     f"COPY (SELECT * REPLACE ({', '.join(changed)}) FROM '{tables / file}')"
                     f" TO '{tables / target}'"
                     " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
                 )
-                table["files"].append(str(target))
+                written.append(str(target))
+        for file in table["files"]:
+            (tables / file).unlink()
+        table |= {"files": written, "added": [None] * after, "hidden": [None] * after}
         table["rows"] *= copies
     manifest["ranges"] = [
-        [first + copy * step, last + copy * step]
+        [key % step + (key // step + copy * before) * room for key in keys]
         for copy in range(copies)
-        for first, last in manifest["ranges"]
+        for keys in manifest["ranges"]
     ]
-    manifest["partitions"] *= copies
+    manifest["partitions"] = after
+    manifest["version"] += f"x{copies}"
     path.write_text(json.dumps(manifest))
-
-

@@ -56,10 +56,11 @@ def cut(tables: Path, first: Path, night: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute("SET memory_limit = '2GB'")
         events = tables / "interactions.parquet"
-        (at,) = connection.execute(
+        found = connection.execute(
             f"SELECT quantile_cont(epoch_us({KNOWN['interactions']}), {1 - NIGHT})::BIGINT "
             f"FROM '{events}'"
-        ).fetchone()
+        ).fetchall()
+        at = found[0][0]
         for file in sorted(tables.glob("*.parquet")):
             name = file.stem
             when = f"coalesce(epoch_us({KNOWN[name]}) < {at}, true)" if name in KNOWN else ""

@@ -2,7 +2,9 @@
 
 from scoring import against_won, each_attribute, feature, like_won, peers_rate
 
-peers = peers_rate(each_attribute()).says("leads of the same {name} buy in {share} of the cases")
+peers = peers_rate(each_attribute()).says(
+    "leads of the same {name} buy {value} times as often as others"
+)
 profile = like_won(each_attribute()).says("the attributes taken together")
 size = against_won(each_attribute()).says(
     "{name} above that of most buyers", "{name} below that of most buyers"

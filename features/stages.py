@@ -16,7 +16,7 @@ stages_seen = (
     .distinct("stage")
     .says("{n} different stage so far", "{n} different stages so far")
 )
-backward = stage_changes().backward().says("fell back {n} stage", "fell back {n} times")
+backward = stage_changes().backward().says("fell back {n} time", "fell back {n} times")
 skipped = stage_changes().skipped().says("passed over {n} stage", "passed over {n} stages")
 usual_stay = (
     stage_changes().gap_mean().says("usually {n} day in a stage", "usually {n} days in a stage")

@@ -125,6 +125,8 @@ def users(project: Project) -> dict[str, list[str]]:
 
 
 def _coverage(rows: "pd.DataFrame", column: Column) -> float:
+    if column.name not in rows:  # too few rows that could be compared by it to learn from
+        return 0.0
     values = rows[column.name]
     has = values.notna() if column.kind == "category" else values.fillna(0) != 0
     return float(has.mean())

@@ -289,7 +289,7 @@ class FeaturesSection(Settings):
 
 
 class LearnerSection(Settings):
-    preset: Literal["best"] = "best"
+    preset: Literal["best", "fast"] = "best"
     seed: int = 7
 
 

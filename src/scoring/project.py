@@ -129,10 +129,14 @@ class Project:
                 model = champion(self, question)[1]
                 settings, declared = model.settings, model.features
             except NoUsableModel:
+                model = None
                 settings = self.model(question)
                 declared = project_features(self, settings)
             rows = build_scoring(self, question, settings, declared, at).frame()
         names = [column.name for column in declared.columns]
+        if model is not None:  # only a model has learned from other leads
+            rows = model.joined(rows)
+            names += [column.name for column in model.learned.columns]
         return _aware(rows[["lead_id", "as_of", *names]])
 
     def training_table(

@@ -168,3 +168,55 @@ def test_an_outcome_in_quarantine_leaves_the_whole_merged_lead_out(tmp_path: Pat
     for label in ("within_horizon", "at_decision"):
         won = outcome("won", 20, lead_id="c")
         assert set(labelled(tmp_path, won, leads=leads, label=label)) == {"c"}
+
+
+# --- how leads were closed, for what features learn from other leads ------------------------------
+
+
+def closings(tmp: Path, *outcomes: Row, leads: tuple[Lead, ...], **question: Any) -> dict[str, Any]:
+    """lead_id → (days from as_of until the lead was known to be closed, converted)."""
+    made = build(
+        tmp,
+        World(leads, outcomes=outcomes),
+        AGE,
+        snapshots=SnapshotsSection(at_age_days=(10,), close_after_days=60),
+        question=QuestionSection(**{"horizon_days": 30, **question}),
+        until=END,
+    )
+    told = {}
+    for r in made:
+        closed = r["closed_at"]
+        told[r["lead_id"]] = (closed and (closed - AS_OF) / DAY, bool(r["converted"]))
+    return told
+
+
+def test_a_lead_is_closed_when_its_first_closing_outcome_was_known(tmp_path: Path):
+    leads = tuple(Lead(name, START) for name in "abcd")
+    told = closings(
+        tmp_path,
+        outcome("won", 70, known=72, lead_id="a"),  # long after the window: converted all the same
+        outcome("recycled", 3, lead_id="b"),
+        outcome("lost", 5, lead_id="b"),
+        outcome("won", 40, lead_id="b"),
+        outcome("won", 8, known=400, lead_id="c"),  # not known by the data's end
+        leads=leads,
+    )
+    silent = -10 + 60  # days after creation without any event
+    assert told == {"a": (72, True), "b": (5, False), "c": (silent, False), "d": (silent, False)}
+
+
+def test_deletion_closes_and_a_censored_outcome_says_nothing(tmp_path: Path):
+    leads = (Lead("a", START, deleted_at=AS_OF + 20 * DAY), Lead("b", START))
+    told = closings(
+        tmp_path, outcome("disqualified", 50, lead_id="b"), leads=leads, censor=("disqualified",)
+    )
+    assert told == {"a": (20, False), "b": (None, False)}
+
+
+def test_an_absorbed_lead_was_closed_by_its_survivor(tmp_path: Path):
+    leads = (
+        Lead("a", START, merged_into="b", merged_at=AS_OF + 5 * DAY),
+        Lead("b", START),
+    )
+    told = closings(tmp_path, outcome("won", 9, lead_id="b"), leads=leads)
+    assert told == {"a": (9, True), "b": (9, True)}

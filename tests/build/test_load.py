@@ -8,7 +8,10 @@ import pytest
 from scoring.build.load import load_features
 from scoring.errors import ConfigError
 
-GOOD = 'from scoring import feature, interactions, lead_changes\ncalls = interactions("call").count().says("{n} calls")\n'
+GOOD = (
+    "from scoring import feature, interactions, lead_changes\n"
+    'calls = interactions("call").count().says("{n} calls")\n'
+)
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -97,7 +97,7 @@ facts = st.lists(
     st.builds(
         Fact,
         lead=st.integers(0, 2),
-        at=st.sampled_from([0, 0, 1, 2, 3, 5, 8, 13, 30, 31, 60, 899.999999, 900]),
+        at=st.sampled_from([0, 0, 1, 2, 3, 5, 8, 13, 30, 30.000001, 60, 899.999999, 899.999999]),
         kind=st.sampled_from(TYPES),
         lag=st.sampled_from([0, 0, 0, 1, 4, 7, 40]),
         flag=st.sampled_from([np.nan, 0.0, 1.0]),
@@ -127,7 +127,7 @@ rules = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
-@given(facts, rules, st.sampled_from([0.5, 1, 3, 5, 9, 14, 31, 45, 1000]))
+@given(facts, rules, st.sampled_from([0.5, 1, 3, 5, 9, 14, 31, 1000, 2000]))
 def test_every_snapshot_judges_by_what_it_sees(listed, chosen, as_of):
     events = events_of(listed)
     moment = NOON + round(as_of * SECOND)

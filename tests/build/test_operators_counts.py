@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from operator_kit import DAY, START, table, value
+from operator_kit import DAY, START, one, table, value, values
+from twin import Lead, World
 
+from scoring.build.columns import Column
 from scoring.build.declare import Declaration, contacts, interactions, lead_changes
 from scoring.build.operators.sums import whole_sum
 
@@ -92,6 +94,36 @@ def test_evenings_and_weekends_are_the_lead_s_own() -> None:
     assert value(rows, interactions().share(part=late)) == 0.5
 
 
+def test_a_property_keeps_the_kind_that_a_column_was_compiled_for() -> None:
+    """What was numbers is text in the tables now, and the other way round."""
+    rows = table(
+        (1, "ask", {"mood": "12.5", "minutes": 3.0}),
+        (2, "ask", {"mood": "often", "minutes": 0.1}),
+        (3, "ask", {"mood": "true"}),
+    )
+    world = World((Lead("a", START),), tuple(rows))
+    number = one(interactions().max("minutes"))
+    text = one(interactions().last("mood"))
+    many = one(interactions().where("minutes", at_least=1).count())
+    true = one(interactions().where("ok", is_in=[True]).count())
+    few = one(interactions().where("mood", is_in=["0.1", "7"]).count())
+
+    def of(column: Column, name: str) -> Column:
+        where = tuple(replace(c, of=name) for c in column.where)
+        return replace(column, of=name if column.of else None, where=where)
+
+    for column, expected in (
+        (of(number, "mood"), 12.5),
+        (of(many, "mood"), 2),  # 12.5, and true is 1
+        (of(true, "mood"), 1),
+        (of(text, "minutes"), "0.1"),
+        (of(few, "minutes"), 1),
+        (text, "true"),
+    ):
+        (made,) = values(world, [column], [("a", START + 9 * DAY)])
+        assert made[column.name] == expected
+
+
 # --- fields that change -------------------------------------------------------------------------
 
 CLOSE = table(
@@ -113,6 +145,7 @@ close_on = lead_changes("close_on")
         (close_on.changes("value"), 3),
         (close_on.changes("value", last_days=[3]), 1),  # the row before may be older
         (close_on.returns("value"), 1),
+        (lead_changes("budget").returns("value"), 0),  # said again, not changed
         (close_on.rises("number"), 2),
         (close_on.falls("number"), 1),
         (close_on.distinct("value"), 3),

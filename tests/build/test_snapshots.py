@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twin import DAY, Lead, Row, World
 
-from scoring.build.declare import lead_age
+from scoring.build.columns import Column
+from scoring.build.declare import interactions, lead_age
 from scoring.build.featureset import FeatureSet
 from scoring.build.run import build_scoring, build_training
 from scoring.config import ModelToml, QuestionSection, SnapshotsSection
@@ -22,6 +23,8 @@ from scoring.errors import ConfigError
 START = datetime(2026, 1, 1)
 END = START + 300 * DAY
 AGE = columns(words(), age=lead_age())
+# Interactions that features read are not read again for the silence of leads.
+READING = columns(words(["call"]), n=interactions().count())
 TICK = timedelta(microseconds=1)
 SHORT = QuestionSection(horizon_days=1)
 LEAD = Lead("a", START)
@@ -34,9 +37,14 @@ def days(made: list[dict[str, Any]], lead_id: str = "a") -> list[float]:
 def looked_at(
     tmp: Path, world: World, *, at: tuple[int, ...] = (1, 10, 20, 30), close: int = 365, **more: Any
 ) -> list[float]:
-    """The ages at which lead `a` is looked at for training."""
+    """The ages at which lead `a` is looked at for training, whatever the features read."""
     asked = SnapshotsSection(at_age_days=at, close_after_days=close)
-    return days(build(tmp, world, AGE, snapshots=asked, until=END, question=SHORT, **more))
+    found, other = (
+        days(build(tmp, world, features, snapshots=asked, until=END, question=SHORT, **more))
+        for features in (AGE, READING)
+    )
+    assert found == other
+    return found
 
 
 def world(*outcomes: Row, lead: Lead = LEAD, **tables: Any) -> World:
@@ -296,12 +304,16 @@ asked_questions = st.builds(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(whole_worlds(), asked_snapshots, asked_questions, near)
+@given(whole_worlds(), asked_snapshots, asked_questions, near, st.sampled_from([AGE, READING]))
 def test_snapshots_and_labels_equal_the_twin(
-    world: World, asked: SnapshotsSection, question: QuestionSection, end: datetime
+    world: World,
+    asked: SnapshotsSection,
+    question: QuestionSection,
+    end: datetime,
+    features: list[Column],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        made = build(Path(folder), world, AGE, snapshots=asked, question=question, until=end)
+        made = build(Path(folder), world, features, snapshots=asked, question=question, until=end)
     expected = []
     for lead_id, as_of in twin.training_snapshots(world, asked, end):
         known = twin.label(world, lead_id, as_of, question, end)
@@ -311,11 +323,13 @@ def test_snapshots_and_labels_equal_the_twin(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(whole_worlds(), st.sampled_from([3, 7, 365]), near)
-def test_open_leads_for_scoring_equal_the_twin(world: World, close: int, as_of: datetime) -> None:
+@given(whole_worlds(), st.sampled_from([3, 7, 365]), near, st.sampled_from([AGE, READING]))
+def test_open_leads_for_scoring_equal_the_twin(
+    world: World, close: int, as_of: datetime, features: list[Column]
+) -> None:
     asked = SnapshotsSection(at_age_days=(1,), close_after_days=close)
     with tempfile.TemporaryDirectory() as folder:
-        made = build(Path(folder), world, AGE, snapshots=asked, labels=False, until=as_of)
+        made = build(Path(folder), world, features, snapshots=asked, labels=False, until=as_of)
     expected = [
         lead.lead_id
         for lead in sorted(world.leads, key=lambda x: x.lead_id)

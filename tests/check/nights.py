@@ -127,7 +127,7 @@ class Nights:
         if name == "leads" and self.chance.random() < 0.3:
             others = [r["lead_id"] for r in self.rows["leads"] if r["lead_id"] != row["lead_id"]]
             row["merged_into"] = self.chance.choice([None, *others])
-        if name == "leads" and self.chance.random() < 0.2:
+        if name == "leads" and self.chance.random() < 0.05:
             row["created_at"] = self._time()
         if "updated_at" in row:
             row["updated_at"] = self._time()
@@ -202,7 +202,7 @@ def rebuilt(project: Project, moment: Moment, before: dict[str, Any] | None, sto
 
 def rows(made: Tables, name: str) -> pd.DataFrame:
     """All rows in the order that readers see; `seq` is this order."""
-    order = "interaction_id, contact_id, first_landed"
+    order = "interaction_id, contact_id, first_landed, gone_landed"
     with duckdb.connect() as connection:
         columns = "*"
         if name == "leads":

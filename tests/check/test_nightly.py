@@ -220,9 +220,9 @@ from scoring.check.run import check
 from scoring.clock import Moment
 from scoring.project import Project
 
-at = datetime.fromisoformat(sys.argv[2])
+as_of, now = map(datetime.fromisoformat, sys.argv[2:])
 print("started", flush=True)
-check(Project(sys.argv[1]), Moment(as_of=at, now=at))
+check(Project(sys.argv[1]), Moment(as_of=as_of, now=now))
 """
 
 
@@ -232,10 +232,11 @@ def test_a_night_that_is_killed_leaves_the_tables_and_the_next_run_adds_it(small
     before = publish.read_manifest(small.root / ".scoring" / "tables" / "manifest.json")
     _more(small, 4, "2026-03-01")
     project, moment = small.land(), small.moment()
+    times = moment.as_of.isoformat(), moment.now.isoformat()
     stopped = 0
     for wait in (0.05, 0.4, 0.9, 1.4):
         process = subprocess.Popen(
-            [sys.executable, "-c", CHECK, str(small.root), moment.as_of.isoformat()],
+            [sys.executable, "-c", CHECK, str(small.root), *times],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -68,7 +68,7 @@ def test_an_allowed_column_stays_and_a_name_that_is_no_column_is_refused(fresh: 
     _filled_at_closing(fresh)
     fresh("ingest")
     fresh("check")
-    fresh.settings(MODEL, "exclude = []", 'exclude = []\nallow_leaks = ["tagz"]')
+    fresh.settings(MODEL, "allow_leaks = []", 'allow_leaks = ["tagz"]')
     fresh.refuses("train", code=2, says=["allow_leaks", "`tagz`", "tags"])
     fresh.settings(MODEL, '"tagz"', '"tags", "status", "closing_day"')
     trained = fresh("train", "--json").json

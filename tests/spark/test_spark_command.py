@@ -114,12 +114,14 @@ def test_a_signal_ends_spark_too(project: Project, number: signal.Signals) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Who starts the tests in the background has it ignored, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        assert wait_until(True, project, 120)
+        assert wait_until(True, project, 300)
         time.sleep(3)
         running_command.send_signal(number)
-        _, stderr = running_command.communicate(timeout=120)
+        _, stderr = running_command.communicate(timeout=400)
     finally:
         running_command.kill()
     # The command may have been done before the signal came.

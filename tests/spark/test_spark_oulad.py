@@ -52,7 +52,15 @@ def small_pieces() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, history: Path) -> tuple[Project, Project]:
     root = tmp_path_factory.mktemp("oulad")
-    init_from(root / "duckdb", history, template=template_root(), known_at_creation=("*",))
+    init_from(
+        root / "duckdb",
+        history,
+        template=template_root(),
+        known_at_creation=("*",),
+        name=None,
+        time_zone="UTC",
+        ask=None,
+    )
     (root / "duckdb" / "models" / "conversion" / "model.toml").write_text(MODEL)
     embedded = Project(root / "duckdb")
     spark = on_spark(embedded, root / "spark")

@@ -1,4 +1,4 @@
-"""What changed features did: named, measured by taking them back, and shown by the next training."""
+"""What changed features did: named, measured by taking them back, told by the next training."""
 
 import json
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.train.gates import decide
+from scoring.train.gates import Newer, decide
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def _others(y: np.ndarray, logistic: np.ndarray, **more: np.ndarray) -> dict[str
 def test_a_model_that_knows_more_is_promoted(truth):
     y, p, leads = truth
     decision = decide(y, p, _others(y, p), leads, margin=0.005, seed=1)
-    assert decision.promoted
+    assert decision.passed
     assert "better than the prevalence" in decision.why
 
 
@@ -31,7 +31,7 @@ def test_no_better_than_the_prevalence_is_held_with_the_interval(truth):
     y, p, leads = truth
     rng = np.random.default_rng(2)
     decision = decide(y, rng.permutation(p), _others(y, p), leads, margin=0.005, seed=1)
-    assert not decision.promoted
+    assert not decision.passed
     assert "not better than the prevalence" in decision.why
     assert "interval" in decision.why
 
@@ -44,7 +44,7 @@ def test_losing_to_logistic_regression_by_more_than_the_margin_is_held(truth):
     behind = loss - better
     held = decide(y, dull, _others(y, p), leads, margin=behind / 2, seed=1)
     passed = decide(y, dull, _others(y, p), leads, margin=behind * 2, seed=1)
-    assert (held.promoted, passed.promoted) == (False, True)
+    assert (held.passed, passed.passed) == (False, True)
     assert "logistic" in held.why
 
 
@@ -54,7 +54,7 @@ def test_another_recipe_must_be_better_than_the_champions(truth):
     same = decide(y, p, _others(y, p, champion=p), leads, margin=0.005, seed=1)
     better = decide(y, p, _others(y, p, champion=worse), leads, margin=0.005, seed=1)
     lost = decide(y, worse, _others(y, worse, champion=p), leads, margin=0.005, seed=1)
-    assert (same.promoted, better.promoted, lost.promoted) == (False, True, False)
+    assert (same.passed, better.passed, lost.passed) == (False, True, False)
     assert "not better than the champion" in lost.why
 
 
@@ -73,3 +73,30 @@ def test_rows_of_one_lead_do_not_count_as_independent(truth):
         repeated[3], margin=0.005, seed=1,
     )  # fmt: skip
     assert once.why == often.why
+
+
+def test_the_same_recipe_on_newer_data_must_not_be_worse(truth):
+    y, p, leads = truth
+    worse = 0.5 * p + 0.5 * y.mean()
+
+    def said(candidate: np.ndarray, champion: np.ndarray) -> tuple[bool, str]:
+        newer = Newer(y, candidate, champion, leads)
+        decision = decide(y, p, _others(y, p), leads, margin=0.005, seed=1, newer=newer)
+        return decision.passed, decision.why
+
+    assert said(p, p)[0]
+    assert said(p, worse)[0]
+    passed, why = said(worse, p)
+    assert not passed
+    assert "not shown to be as good as the champion" in why
+    assert "interval" in why
+
+
+def test_better_log_loss_does_not_buy_worse_calibration_or_lift(truth):
+    """The champion's order is dull but its level right; the candidate orders well and shouts."""
+    y, p, leads = truth
+    dull = np.full(len(y), y.mean())
+    loud = np.clip(p * 1.3, 0, 0.99)
+    decision = decide(y, loud, _others(y, dull, champion=dull), leads, margin=0.005, seed=1)
+    assert not decision.passed
+    assert "calibration worse than the champion's" in decision.why

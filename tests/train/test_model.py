@@ -1,6 +1,7 @@
 """`ConversionModel` on the columns that a CRM brings, and what its parts promise."""
 
 import datetime as dt
+import json
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from scoring.train import columns as cols
 from scoring.train.baselines import LogisticBaseline, Prevalence
-from scoring.train.blend import fit_blend, group_folds, newest_shift
 from scoring.train.binned import BinnedLogistic
+from scoring.train.blend import fit_blend, group_folds, newest_shift
 from scoring.train.model import ConversionModel
+from scoring.train.ranks import RankLogistic
 
 
 def leads(n=200, conversions=40, seed=0):
@@ -216,16 +218,18 @@ def test_ten_thousand_levels_do_not_explode():
     assert set(cols.encode([zip_code], X)[:, 0]) == set(range(cols.LEVELS_AT_MOST + 1))
 
 
-def test_sample_weight_zero_is_absence_for_the_logistic_member():
+@pytest.mark.parametrize("kind", [BinnedLogistic, RankLogistic])
+def test_sample_weight_zero_is_absence_for_the_logistic_members(kind):
     X, y = leads(n=300, conversions=80)
     columns = cols.fit(X)
     matrix = cols.encode(columns, X)
-    edges = BinnedLogistic.bin_edges(columns, matrix)
-    cells = BinnedLogistic.cells(columns, edges, matrix)
     kept = np.arange(300) % 3 > 0
-    weighted = BinnedLogistic.fit(columns, edges, cells, y, kept.astype(float))
-    without = BinnedLogistic.fit(columns, edges, cells[kept], y[kept], np.ones(200))
-    np.testing.assert_allclose(weighted.margin(cells), without.margin(cells), atol=1e-3)
+    # Bins, ranks and scales are those of all rows: so the other rows come again, unweighted.
+    twice = np.vstack([matrix, matrix])
+    weighted, _ = kind.fit(columns, twice, np.tile(y, 2), np.append(kept, np.zeros(300)), [])
+    other = np.where(kept, y, 1 - y)
+    without, _ = kind.fit(columns, twice, np.tile(other, 2), np.append(kept, np.zeros(300)), [])
+    np.testing.assert_allclose(weighted.margin(matrix), without.margin(matrix), atol=1e-9)
 
 
 def test_bins_keep_what_a_rare_or_a_usual_value_says():
@@ -237,13 +241,58 @@ def test_bins_keep_what_a_rare_or_a_usual_value_says():
             "capped": np.minimum(rng.exponential(1, 1000), 1.2),
         }
     )
+    y = (rng.random(1000) < 0.2).astype(float)
     columns = cols.fit(X)
     matrix = cols.encode(columns, X)
-    edges = BinnedLogistic.bin_edges(columns, matrix)
-    cells = BinnedLogistic.cells(columns, edges, matrix)
+    member, _ = BinnedLogistic.fit(columns, matrix, y, np.ones(1000), [])
+    added = member.contributions(matrix)
     for j, name in enumerate(X):
         top = X[name] == X[name].max()
-        assert set(cells[top, j]).isdisjoint(cells[~top, j])
+        assert set(added[top, j]).isdisjoint(added[~top, j])
+
+
+@pytest.mark.parametrize("kind", [BinnedLogistic, RankLogistic])
+def test_margins_of_the_folds_are_those_of_a_member_that_did_not_see_the_row(kind):
+    """Weight 0 takes the fold's rows out and leaves bins and ranks as they are."""
+    X, y = leads(n=400, conversions=120)
+    X = X.drop(columns="email")
+    columns = cols.fit(X)
+    matrix = cols.encode(columns, X)
+    folds = group_folds(y.astype(float), np.arange(400), 4, seed=1)
+    _, margins = kind.fit(columns, matrix, y, np.ones(400), folds)
+    for train, test in folds:
+        weight = np.isin(np.arange(400), train).astype(float)
+        apart, _ = kind.fit(columns, matrix, y, weight, [])
+        np.testing.assert_allclose(apart.margin(matrix)[test], margins[test], atol=2e-3)
+
+
+def test_ranks_follow_the_order_and_not_the_size():
+    rng = np.random.default_rng(0)
+    amount = rng.lognormal(8, 2, 600)
+    X = pd.DataFrame({"amount": amount, "source": rng.choice(["fair", "web"], 600)})
+    y = (rng.random(600) < expit((np.argsort(np.argsort(amount)) / 600 - 0.7) * 4)).astype(float)
+    fits = []
+    for frame in (X, X.assign(amount=np.log(amount))):
+        columns = cols.fit(frame)
+        matrix = cols.encode(columns, frame)
+        member, _ = RankLogistic.fit(columns, matrix, y, np.ones(600), [])
+        fits.append((columns, member, member.margin(matrix)))
+    np.testing.assert_allclose(fits[0][2], fits[1][2], atol=0.02)  # joined by lines, not steps
+    columns, member, _ = fits[0]
+    absurd = cols.encode(columns, X.head(2).assign(amount=[amount.max(), 1e12]))
+    assert member.contributions(absurd)[0, 0] == member.contributions(absurd)[1, 0]
+
+
+@pytest.mark.parametrize("kind", [BinnedLogistic, RankLogistic])
+def test_terms_are_centred_on_the_training_rows(kind):
+    X, y = leads(n=400, conversions=120)
+    columns = cols.fit(X)
+    matrix = cols.encode(columns, X)
+    member, _ = kind.fit(columns, matrix, y, np.ones(400), [])
+    np.testing.assert_allclose(member.contributions(matrix).mean(axis=0), 0, atol=1e-9)
+    assert member.base == pytest.approx(member.margin(matrix).mean(), abs=1e-9)
+    again = kind.from_json(json.loads(json.dumps(member.to_json())))
+    np.testing.assert_array_equal(again.margin(matrix), member.margin(matrix))
 
 
 @given(

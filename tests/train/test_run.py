@@ -177,7 +177,8 @@ def test_a_run_that_was_left_open_is_closed_by_the_next_training(fresh: Project)
 def test_backtest_answers_with_the_whole_contract(fresh: Project):
     said = backtest(fresh, "conversion", END, origins=2)
     json.dumps(said)
-    assert set(said) == {"question", "horizon_days", "pooled", "origins", "baselines"}
+    told = {"question", "horizon_days", "pooled", "origins", "baselines"}
+    assert set(said) == told | {"reliability", "segments", "leaks"}
     assert set(said["pooled"]) == MEASURES
     assert set(said["baselines"]) == {"prevalence", "hand_rule", "naive_bayes", "logistic"}
     for name, measured in said["baselines"].items():

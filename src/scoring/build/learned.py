@@ -3,7 +3,7 @@
     from scoring import against_won, each_attribute, feature, peers_rate
 
     peers = peers_rate(each_attribute()).says(
-        "leads of the same {name} buy in {share} of the cases")
+        "leads of the same {name} buy {value} times as often as others")
 
 `build` never computes them: it makes the columns that they read, and `train/learned.py` fits them
 on the training rows of each fold. Other leads count once they are closed, and strictly before the
@@ -24,11 +24,11 @@ STREAM = "learned"
 
 
 def peers_rate(of: Declaration) -> Declaration:
-    """Share of the closed leads with the same value of an attribute that bought, 0 to 1.
+    """How often closed leads with the same value of an attribute bought, as a multiple of all.
 
     `of` is attribute("…"), or each_attribute() for a column for every text attribute. Shrunk
-    towards the share of all leads the more, the fewer peers there are and the less the attribute
-    tells. No value of the attribute, or nothing closed yet: missing.
+    towards 1, as often as all, the more, the fewer peers there are and the less the attribute
+    tells. Nothing closed yet: 1. No value of the attribute: missing.
     """
     _must_be_attribute("peers_rate", of)
     return Declaration(stream=STREAM, op="peers_rate", of=of.of, each=of.each)
@@ -37,8 +37,8 @@ def peers_rate(of: Declaration) -> Declaration:
 def like_won(of: Declaration) -> Declaration:
     """How far the lead's attributes speak for a buyer, in log-odds; 0 is as any lead.
 
-    The sum over text attributes of what their `peers_rate` says beyond the share of all leads. The
-    sentences are for more and for less than 0. No attribute known, or nothing closed yet: missing.
+    The sum over text attributes of the log-odds that their peers have beyond all leads (naive
+    Bayes). Nothing closed yet: 0. No attribute known: missing.
     """
     _must_be_attribute("like_won", of)
     return Declaration(stream=STREAM, op="like_won", of=of.of, each=of.each)
@@ -50,7 +50,7 @@ def against_won(of: Reference | Declaration, by: str | None = None) -> Declarati
     (value - usual) / (|value| + |usual|). `of` is feature("…"), attribute("…"), or each_attribute()
     for a column for every number attribute. `by` names a text column, such as the stage: then only
     buyers count that were at the same value of it. The sentences are for more and for less than
-    usual. Fewer than five buyers to compare with, or no value: missing.
+    usual. Fewer than five buyers to compare with: 0. No value: missing.
     """
     if not (by is None or isinstance(by, str)):
         raise ConfigError(f"`by` must be the name of a text column. Got {by!r} instead.")

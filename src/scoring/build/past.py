@@ -12,8 +12,9 @@ import numpy as np
 
 from scoring.engine.arrays import Events
 
-# Visible rows that are held in memory at a time: snapshots are worked on in blocks.
-ROWS_PER_BLOCK = 4_000_000
+# Snapshots are worked on in blocks of so many visible rows. Arrays of a block stay in the cache and
+# their memory is used again; those of a partition at once took half as long again.
+ROWS_PER_BLOCK = 250_000
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from scoring.build.block import Block
+from scoring.build.casting import as_compiled
 from scoring.build.columns import Column, told_by_kind
 from scoring.build.operators import OPERATORS
 from scoring.build.past import blocks
@@ -27,7 +28,7 @@ def reduce_stream(
     seconds that each column took; what several share counts for the first that asks.
     """
     found: dict[str, list[np.ndarray]] = {column.name: [] for column in columns}
-    kinds, events = told_apart(stream, events, columns)
+    kinds, events = told_apart(stream, as_compiled(events, columns), columns)
     masks = {s: kinds.selected(s) for column in columns for s in column.selections}
     counted = {c.of for c in columns if c.op == "distinct" and told_by_kind(c.stream, c.of or "")}
     group = groups(

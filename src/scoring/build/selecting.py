@@ -76,7 +76,6 @@ def meets(events: Events, condition: Condition) -> np.ndarray:
     values = events.values[condition.of]
     levels = events.levels.get(condition.of)
     if levels is not None:
-        # A text is never between bounds, and never among numbers.
         wanted = [v for v in condition.is_in or () if isinstance(v, str)]
         among = np.append(np.isin(levels.astype(str), wanted), False)  # code -1 is missing
         return np.asarray(among[values.astype(np.int64)])

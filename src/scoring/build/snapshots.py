@@ -95,7 +95,7 @@ def make_snapshots(
         )
     make("outcome_rows", outcomes)
     make("decisions", "SELECT * FROM outcome_rows WHERE lead_key IN (SELECT lead_key FROM leads)")
-    _make_activity(connection, tables, partition, landed, interactions)
+    _make_activity(connection, tables, partition, rows, interactions)
     make("silence", silence_sql(rows.snapshots.close_after_days))
     if rows.labels or rows.snapshots.at:
         candidates = candidates_sql(rows.snapshots, until=rows.until, rhythm=list(rows.rhythm))
@@ -158,25 +158,40 @@ def _make_activity(
     connection: Connection,
     tables: "Tables",
     partition: int,
-    landed: Landed,
+    rows: Rows,
     interactions: "Events | None",
 ) -> None:
-    """View `activity`, as `activity_sql` describes it."""
-    scans = (tables.scan(name, partition) for name in ("interactions", "stage_changes"))
-    if interactions is None:
-        query = activity_sql(*scans, landed)
-    else:
-        # Reading the largest table once is enough.
-        seen_at = np.maximum(interactions.time, interactions.known).view("datetime64[us]")
-        table = pa.table({"lead_key": interactions.lead_key, "seen_at": seen_at})
-        connection.register("interactions_seen", table)
-        _, changes = scans
-        moves = seen_sql(changes, "changed_at", landed)
-        query = f"SELECT lead_key, seen_at FROM interactions_seen UNION ALL {moves}"
+    """View `activity`, as `activity_sql` describes it, as far as `silence_sql` looks at it.
+
+    Interactions that have been read are not read again, and of most leads their last one will do:
+    only where a history is longer than `close_after_days` every row counts.
+    """
+    scans = [tables.scan(name, partition) for name in ("interactions", "stage_changes")]
+    query = activity_sql(scans[0], scans[1], rows.landed)
+    if interactions is not None:
+        moves = seen_sql(scans[1], "changed_at", rows.landed)
+        query = f"SELECT * FROM last_seen UNION ALL {moves}"
+        lead_key = interactions.lead_key
+        seen_at = np.maximum(interactions.time, interactions.known)
+        starts = np.flatnonzero(np.diff(lead_key, prepend=-1))
+        newest = np.maximum.reduceat(seen_at, starts) if len(starts) else seen_at
+        connection.register("last_seen", _seen(lead_key[starts], newest))
+        long = connection.sql(
+            f"SELECT DISTINCT lead_key FROM ({query}) JOIN leads USING (lead_key)"
+            f" WHERE seen_at > created_at + INTERVAL {rows.snapshots.close_after_days} DAY"
+        ).to_arrow_table()
+        chosen = np.isin(lead_key[starts], long.column("lead_key").to_numpy())
+        own = np.flatnonzero(np.repeat(chosen, np.diff(starts, append=len(lead_key))))
+        connection.register("long_seen", _seen(lead_key[own], seen_at[own]))
+        query += " UNION ALL SELECT * FROM long_seen"
     connection.execute(
         f"CREATE TEMP VIEW activity AS SELECT * FROM ({query})"
         " WHERE lead_key IN (SELECT lead_key FROM leads)"
     )
+
+
+def _seen(lead_key: np.ndarray, seen_at: np.ndarray) -> pa.Table:
+    return pa.table({"lead_key": lead_key, "seen_at": seen_at.view("datetime64[us]")})
 
 
 def _at_columns(tables: "Tables", snapshots: SnapshotsSection) -> None:

@@ -266,7 +266,7 @@ def plain(rows: Rows, source: str) -> str:
     columns = ", ".join(identifier(c) for c in rows.kinds)
     return (
         f"SELECT {columns}, first_landed, gone_landed FROM {source} "
-        "ORDER BY interaction_id, contact_id, first_landed"
+        "ORDER BY interaction_id, contact_id, first_landed, gone_landed"
     )
 
 

@@ -22,6 +22,9 @@ from scoring.check.tables import UNPARTITIONED, Tables
 from scoring.contracts import row_rules
 from scoring.engine.connection import Connection, identifier, literal, parquet, scalar
 
+# The leads that rows of a relation belong to.
+LEADS = "SELECT lead_key FROM lead_index WHERE lead_id IN (SELECT lead_id FROM {})"
+
 
 @dataclass
 class Growth:
@@ -116,18 +119,15 @@ class Growth:
         """Keys of the rows that came which stand already; those that stood aside are known."""
         if not self.arrived:
             return "SELECT NULL::UBIGINT AS key_hash WHERE false"
-        leads = ""
+        scan = self.standing.scan(self.name)
         by_lead = "lead_id" in self.rows.key or (
             self.name == "interactions" and "interaction_id" not in self.rows.given
         )
         if by_lead:
-            leads = (
-                " AND lead_key IN (SELECT lead_key FROM lead_index "
-                "WHERE lead_id IN (SELECT lead_id FROM night_rows))"
-            )
+            scan = self._scan_leads(f"({LEADS.format('night_rows')})")
         return (
             f"SELECT key_hash FROM (SELECT {self._stood_hash()} AS key_hash "
-            f"FROM {self.standing.scan(self.name)} WHERE {self._own}{leads}) "
+            f"FROM {scan} WHERE {self._own}) "
             "SEMI JOIN night_rows USING (key_hash) ANTI JOIN aside USING (key_hash)"
         )
 
@@ -136,8 +136,8 @@ class Growth:
         if self.name != "outcomes":
             return "SELECT NULL::UBIGINT AS key_hash WHERE false"
         return (
-            f"SELECT {self._stood_hash()} AS key_hash FROM {self.standing.scan(self.name)} "
-            f"WHERE {self._own} AND lead_key IN (SELECT lead_key FROM moved_leads)"
+            f"SELECT {self._stood_hash()} AS key_hash FROM {self._scan_leads('moved_leads')} "
+            f"WHERE {self._own}"
         )
 
     # --- what stands of them -----------------------------------------------------------------
@@ -214,23 +214,22 @@ class Growth:
         """SELECT of the published rows of all keys that are looked at."""
         origin = "origin" if self.name == "lead_changes" else "'source'"
         chosen = ", ".join([*self._columns()[:-1], f"{origin} AS origin"])
-        scan = self.standing.scan(self.name)
         keys = "(SELECT key_hash FROM again UNION ALL SELECT key_hash FROM aside)"
+        scan = self.standing.scan(self.name)
         where = f"{self._own} AND {self._stood_hash()} IN {keys}"
         if "lead_id" in self.rows.kinds:
-            where += (
-                " AND lead_key IN (SELECT lead_key FROM lead_index WHERE lead_id IN "
-                f"(SELECT lead_id FROM night_rows WHERE key_hash IN {keys}))"
-            )
-        if not scalar(self.connection, f"SELECT count(*) FROM {keys}"):
-            where = "false"
-        if self.compared:
-            changed = "lead_id IN (SELECT lead_id FROM changed_leads)"
-            where = f"({where}) OR (origin = 'landing' AND NOT inherited AND {changed})"
-        return (
-            f"SELECT {chosen}, {self._stood_hash()} AS key_hash "
-            f"FROM (SELECT * FROM {scan}) WHERE {where}"
-        )
+            leads = LEADS.format(f"night_rows WHERE key_hash IN {keys}")
+            if self.compared:
+                where = (
+                    f"({where}) OR (origin = 'landing' AND NOT inherited "
+                    "AND lead_id IN (SELECT lead_id FROM changed_leads))"
+                )
+                leads += f" UNION ALL {LEADS.format('changed_leads')}"
+            scan = self._scan_leads(f"({leads})")
+        return f"SELECT {chosen}, {self._stood_hash()} AS key_hash FROM {scan} WHERE {where}"
+
+    def _scan_leads(self, keys: str) -> str:
+        return self.standing.scan_leads(self.connection, self.name, keys)
 
     # --- what the manifest says --------------------------------------------------------------
 
@@ -263,7 +262,7 @@ class Growth:
         found = self.connection.execute(
             f"SELECT (SELECT count(*) FROM night_added WHERE {live} AND early), "
             f"(SELECT {early} FROM night_removed JOIN lead_index USING (lead_key) WHERE {live}), "
-            f"(SELECT {early} - {was} FROM (SELECT * FROM {self.standing.scan(self.name)}) "
+            f"(SELECT {early} - {was} FROM {self._scan_leads('moved_leads')} "
             f"JOIN moved_leads USING (lead_key) WHERE {live} AND NOT inherited)"
         ).fetchone()
         added, removed, moved = (int(n) for n in found or (0, 0, 0))

@@ -135,11 +135,9 @@ class Layers:
         origin = "origin" if self.name == "lead_changes" else "'source'"
         stood = (
             f"SELECT {own}, first_landed, gone_landed, {origin} AS origin, lead_key "
-            f"FROM {self.standing.scan(self.name)} "
-            "WHERE NOT inherited AND lead_key IN (FROM night_seen)"
+            f"FROM {self.standing.scan_leads(self.connection, self.name, 'night_seen')} "
+            "WHERE NOT inherited"
         )
-        if not self._count("night_seen"):
-            stood = f"SELECT {own}, first_landed, gone_landed, origin, lead_key FROM night_removed"
         columns = [
             *(identifier(c) for c in self.rows.kinds),
             *("first_landed", "gone_landed", "origin", "lead_key"),
@@ -161,14 +159,18 @@ class Layers:
         """Equal rows without an ID are numbered again where they are written again."""
         if self.name != "interactions":
             return
-        numbered = f"regexp_full_match(interaction_id, '{GENERATED}')"
         if "interaction_id" not in self.rows.given:
             self.connection.execute(
                 "UPDATE night_rows_of SET interaction_id = left(interaction_id, 32), "
-                f"generated_id = true WHERE {numbered}"
+                "generated_id = true"
             )
-        elif self._count(f"night_rows_of WHERE {numbered}"):
+            return
+        if self._count(f"night_rows_of WHERE regexp_full_match(interaction_id, '{GENERATED}')"):
             raise Doubt("IDs of the source look like those of rows without one")
+        self.connection.execute(
+            "UPDATE night_rows_of SET generated_id = true WHERE interaction_id IN "
+            "(SELECT interaction_id FROM night_added WHERE generated_id)"
+        )
 
     def _count(self, relation: str) -> int:
         return int(scalar(self.connection, f"SELECT count(*) FROM {relation}"))

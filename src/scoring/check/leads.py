@@ -39,20 +39,11 @@ def settle(
 
     seen_until   newest first_landed of the last publication (ISO, naive UTC) or None
     """
-    connection.execute(
-        f"CREATE TABLE lead_rows AS SELECT *, {content_hash(rows)} AS content_hash "
-        f"FROM ({rows.query})"
-    )
+    connection.execute(f"CREATE TABLE lead_rows AS {rows.query}")
     connection.execute("CREATE VIEW good_leads AS SELECT * FROM lead_rows WHERE faults IS NULL")
     connection.execute("CREATE VIEW bad_leads AS SELECT * FROM lead_rows WHERE faults IS NOT NULL")
     rows_in = int(scalar(connection, "SELECT count(*) FROM lead_rows"))
-    connection.execute(f"CREATE TABLE lead_versions AS {versions.resolved(rows, 'good_leads')}")
-    connection.execute(
-        "CREATE TABLE lead_now AS SELECT * FROM lead_versions "
-        "WHERE standing IN ('current', 'superseded') "
-        "QUALIFY row_number() OVER (PARTITION BY lead_id ORDER BY version_time DESC, "
-        "first_landed DESC) = 1"
-    )
+    _versions(connection, rows)
     paths, landings = _follow(connection)
     _register(connection, "circle", pa.table({"lead_id": pa.array(sorted(paths.circles), "str")}))
     _register(connection, "adrift", pa.table({"lead_id": pa.array(sorted(paths.unknown), "str")}))
@@ -78,6 +69,36 @@ def settle(
         "quarantined": quarantined,
     }
     return Leads(counts, paths, ranges)
+
+
+def _versions(connection: Connection, rows: Rows) -> None:
+    """Make `lead_versions` and `lead_now`, each lead's newest version. Most leads have one row:
+    only the others are compared with each other."""
+    connection.execute(
+        "CREATE TABLE several AS SELECT lead_id FROM good_leads GROUP BY 1 HAVING count(*) > 1"
+    )
+    hashed = (
+        f"(SELECT *, {content_hash(rows)} AS content_hash FROM good_leads "
+        "SEMI JOIN several USING (lead_id))"
+    )
+    single = (
+        "SELECT *, NULL::VARCHAR AS content_hash, CASE WHEN gone_landed IS NULL THEN 'current' "
+        "ELSE 'superseded' END AS standing FROM good_leads ANTI JOIN several USING (lead_id)"
+    )
+    connection.execute(
+        f"CREATE TABLE lead_versions AS FROM ({versions.resolved(rows, hashed)}) "
+        f"UNION ALL BY NAME {single}"
+    )
+    newest = (
+        "SELECT * FROM lead_versions SEMI JOIN several USING (lead_id) "
+        "WHERE standing IN ('current', 'superseded') "
+        "QUALIFY row_number() OVER (PARTITION BY lead_id ORDER BY version_time DESC, "
+        "first_landed DESC) = 1"
+    )
+    connection.execute(
+        f"CREATE TABLE lead_now AS FROM ({newest}) UNION ALL BY NAME "
+        "SELECT * FROM lead_versions ANTI JOIN several USING (lead_id)"
+    )
 
 
 def _follow(connection: Connection) -> tuple[Paths, list[datetime]]:

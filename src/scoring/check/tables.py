@@ -30,6 +30,7 @@ from scoring.store import publish
 ROWS_PER_PARTITION = 2_000_000
 UNPARTITIONED = ("participants",)
 LAYOUT = 2
+MOST_LISTED = 5_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,18 @@ class Tables:
             f"ANTI JOIN {parquet(hidden)} AS hidden ON hidden.lead_key = stood.lead_key "
             f"UNION ALL BY NAME SELECT * FROM {parquet(self._of(name, partition, 'added'))})"
         )
+
+    def scan_leads(self, connection: Connection, name: str, keys: str) -> str:
+        """What to read FROM for the leads of a relation with `lead_key`.
+
+        A short list is spelled out: the engine then passes over what does not hold them.
+        """
+        query = f"SELECT DISTINCT lead_key FROM {keys} WHERE lead_key IS NOT NULL"
+        found = connection.execute(f"{query} ORDER BY 1 LIMIT {MOST_LISTED + 1}").fetchall()
+        listed = ", ".join(str(key) for (key,) in found) or "NULL"
+        if len(found) > MOST_LISTED:
+            listed = query
+        return f"(SELECT * FROM {self.scan(name)} WHERE lead_key IN ({listed}))"
 
     def newest(self, name: str, columns: Sequence[str]) -> list[datetime]:
         """The newest times of columns over all rows ever written (naive, UTC), where there are any.

@@ -24,7 +24,8 @@ def resolved(rows: Rows, relation: str) -> str:
         WITH placed AS (
             SELECT *, row_number() OVER (
                 PARTITION BY {key}, version_time
-                ORDER BY {latest}content_hash DESC, first_landed DESC, from_source) AS place,
+                ORDER BY {latest}content_hash DESC, first_landed DESC, from_source,
+                    gone_landed DESC NULLS FIRST) AS place,
                 max(version_time) OVER (PARTITION BY {key}) AS newest_version
             FROM {relation}
         ), versions AS (

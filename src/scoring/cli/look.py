@@ -61,13 +61,25 @@ def _backtest_lines(result: dict[str, Any]) -> Iterator[str]:
     named += [(f"{o['from'][:10]} … {o['to'][:10]}", o) for o in result["origins"]]
     named += [(n, m) for n, m in result["baselines"].items()]
     for name, m in named:
-        if m is None:
-            yield f"{name:<24}   not tested"
-            continue
         cells = [_cell(m[k], 3) for k in ("auc", "log_loss", "brier", "ece", "ece_floor")]
         yield (
             f"{name:<24}{m['n']:>8,}{m['positives']:>7,}{cells[0]:>7}{cells[1]:>10}"
             f"{cells[2]:>7}{cells[3]:>7}{cells[4]:>7}{_cell(m['lift_at_10'], 1):>6}"
+        )
+    yield from _segment_lines(result["segments"])
+
+
+def _segment_lines(segments: list[dict[str, Any]]) -> Iterator[str]:
+    """Where the model is good: what it said and what was seen, on each part of the rows."""
+    if not segments:
+        return
+    yield ""
+    yield f"{'part of the rows':<40}{'rows':>8}{'won':>7}{'said':>8}{'seen':>8}{'AUC':>7}"
+    for part in segments:
+        name = f"{part['column']}: {part['value']}"[:39]
+        yield (
+            f"{name:<40}{part['n']:>8,}{part['positives']:>7,}{part['said']:>8.1%}"
+            f"{part['seen']:>8.1%}{_cell(part['auc'], 3):>7}"
         )
 
 

@@ -106,7 +106,9 @@ def _sliced(statement: str, only: Slice) -> str:
         else:
             chosen = f"read_parquet([{literal(_files(scan)[0])}]) WHERE false"
         cut = _parsed(f"SELECT *, file_row_number FROM {chosen}")
-        scan.replace(exp.Subquery(this=cut, alias=exp.TableAlias(this=exp.to_identifier(LANDED))))
+        alias = exp.TableAlias(this=exp.to_identifier(LANDED))
+        # What is joined to a table in parentheses hangs on the table.
+        scan.replace(exp.Subquery(this=cut, alias=alias, joins=scan.args.get("joins")))
     return str(parsed.sql(dialect="duckdb")) if scans else statement
 
 

@@ -45,48 +45,69 @@ def joined_sql(
     joins = ""
     columns: dict[str, str] = {}
     if taking := [name for name in OF_PARTICIPANTS if name in wanted]:
-        counted = _participants(interactions, tables.scan("participants"), contacts, deciding)
+        people = tables.scan("participants")
+        counted = _participants(taking, interactions, people, contacts, deciding)
         joins += f" LEFT JOIN ({counted}) p ON p.seq = e.seq"
         columns |= {name: f"p.{name}" for name in taking}
     if told := [name for name in OF_CONTACT if name in wanted]:
-        domain = "lower(c.domain)" if "domain" in tables.columns("contacts") else "NULL::VARCHAR"
-        joins += f" LEFT JOIN ({_contacts(interactions, contacts, domain)}) o ON o.seq = e.seq"
-        columns |= {name: f"o.c.{name}" for name in told}
+        # Of several rows of one contact, such as those of two leads that a merge united, the one
+        # that was known last counts. Most contacts have one row, and need no choice.
+        rows = (
+            f"SELECT *, count(*) OVER (PARTITION BY lead_key, contact_id) AS rows FROM {contacts}"
+        )
+        chosen = (
+            f"SELECT c.*, e.seq AS place FROM {interactions} e JOIN ({rows}) c"
+            f" ON c.contact_id = e.contact_id AND {_KNOWN} WHERE c.rows > 1 QUALIFY"
+            " row_number() OVER (PARTITION BY e.seq ORDER BY c.known_at DESC, c.seq DESC) = 1"
+        )
+        joins += (
+            f" LEFT JOIN (FROM ({rows}) WHERE rows = 1) c"
+            f" ON c.contact_id = e.contact_id AND {_KNOWN}"
+            f" LEFT JOIN ({chosen}) o ON o.place = e.seq"
+        )
+        own = {name: name.removeprefix("contact_") for name in told}
+        if "domain" not in tables.columns("contacts"):
+            own.pop("contact_domain", None)
+        columns |= dict.fromkeys(told, "NULL::VARCHAR")
+        columns |= {name: f"coalesce(c.{column}, o.{column})" for name, column in own.items()}
+        if "contact_domain" in own:
+            columns["contact_domain"] = f"lower({columns['contact_domain']})"
     return joins, columns
 
 
 def _participants(
-    interactions: str, participants: str, contacts: str, deciding: Sequence[str]
+    wanted: Collection[str],
+    interactions: str,
+    participants: str,
+    contacts: str,
+    deciding: Sequence[str],
 ) -> str:
     """Counts per interaction; missing where nobody is listed, nobody's attendance is told, or,
     of those who decide, nobody's role was known. Who came uninvited counts as attending only.
     """
     roles = ", ".join(literal(role) for role in deciding) or "NULL"
     came, invited = "p.attended", "coalesce(p.invited, true)"
-    decides = f"c.role IN ({roles})"
     told, known = "count(p.attended) > 0", "count(c.role) > 0"
+    decided = any(name.startswith("deciding") for name in wanted)
+    # A contact may stand in two leads that a merge united, so people are counted, not rows.
+    one = "DISTINCT p.contact_id" if decided else "*"
 
     def people(condition: str) -> str:
-        return f"count(DISTINCT p.contact_id) FILTER (WHERE {condition})"
+        return f"count({one}) FILTER (WHERE {condition})"
 
+    decides = f"c.role IN ({roles})"
+    said = {
+        "invited_count": people(invited),
+        "attended_count": f"CASE WHEN {told} THEN {people(came)} END",
+        "deciding_invited": f"CASE WHEN {known} THEN {people(f'{invited} AND {decides}')} END",
+        "deciding_attended": (
+            f"CASE WHEN {told} AND {known} THEN {people(f'{came} AND {decides}')} END"
+        ),
+    }
+    columns = "".join(f", {said[name]} AS {name}" for name in wanted)
+    roles_of = f" LEFT JOIN {contacts} c ON c.contact_id = p.contact_id AND {_KNOWN}"
     return (
-        f"SELECT e.seq, {people(invited)} AS invited_count,"
-        f" CASE WHEN {told} THEN {people(came)} END AS attended_count,"
-        f" CASE WHEN {known} THEN {people(f'{invited} AND {decides}')} END AS deciding_invited,"
-        f" CASE WHEN {told} AND {known} THEN {people(f'{came} AND {decides}')} END"
-        " AS deciding_attended"
+        f"SELECT e.seq{columns}"
         f" FROM {interactions} e JOIN {participants} p ON p.interaction_id = e.interaction_id"
-        f" AND {_THEN.format('p')}"
-        f" LEFT JOIN {contacts} c ON c.contact_id = p.contact_id AND {_KNOWN}"
-        " GROUP BY e.seq"
-    )
-
-
-def _contacts(interactions: str, contacts: str, domain: str) -> str:
-    """Of two leads' contacts with one ID, united by a merge, the one that was known last counts."""
-    return (
-        "SELECT e.seq, arg_max({'contact_role': c.role, 'contact_seniority': c.seniority,"
-        f" 'contact_domain': {domain}}}, (c.known_at, c.seq)) AS c"
-        f" FROM {interactions} e JOIN {contacts} c ON c.contact_id = e.contact_id AND {_KNOWN}"
-        " GROUP BY e.seq"
+        f" AND {_THEN.format('p')}{roles_of if decided else ''} GROUP BY e.seq"
     )

@@ -208,8 +208,9 @@ def _events(table: pa.Table, kind: np.ndarray, wanted: Sequence[str]) -> Events:
 def _ordered(table: pa.Table) -> pa.Table:
     """By (lead_key, t, seq), as the files are written; sorted again only if they came otherwise."""
     lead_key, time, seq = (_integers(table.column(name)) for name in ("lead_key", "t", "seq"))
-    step, on, place = np.diff(lead_key), np.diff(time), np.diff(seq)
-    if ((step > 0) | ((step == 0) & ((on > 0) | ((on == 0) & (place > 0))))).all():
+    same = np.flatnonzero((lead_key[1:] <= lead_key[:-1]) & (time[1:] <= time[:-1]))
+    tied = (time[same + 1] == time[same]) & (seq[same + 1] > seq[same])
+    if (lead_key[1:] >= lead_key[:-1]).all() and tied.all():
         return table
     return table.take(np.lexsort((seq, time, lead_key)))
 
@@ -226,4 +227,4 @@ def _values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
             encoded = encoded.combine_chunks()
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
         return codes.astype(np.int64), np.asarray(encoded.dictionary.to_pylist(), dtype=object)
-    return column.cast(pa.float64()).to_numpy().astype(np.float64), None
+    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64), None

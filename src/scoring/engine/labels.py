@@ -72,18 +72,19 @@ def closings_sql(question: QuestionSection, *, data_end: datetime) -> str:
     leads is learned from this (`train/learned.py`), each time from what had been known before.
     """
     censored = ", ".join(literal(name) for name in question.censor) or "NULL"
+    end = moment(data_end)
     return f"""
 WITH firsts AS (
     SELECT lead_key AS root_key, arg_min(outcome, (decided_at, outcome)) AS outcome,
         arg_min(greatest(decided_at, known_at), (decided_at, outcome)) AS closed_at
-    FROM all_decisions WHERE outcome <> 'recycled' AND known_at < {moment(data_end)}
+    FROM all_decisions WHERE outcome <> 'recycled' AND known_at < {end}
     GROUP BY lead_key
 ), ends AS (
     SELECT lead_key, least(silence.silent_at, l.deleted_at) AS left_at
     FROM leads l JOIN silence USING (lead_key) WHERE l.lead_key = l.root_lead_key
 )
 SELECT s.snap_id, coalesce(f.outcome = {literal(question.outcome)}, false) AS converted,
-    CASE WHEN f.outcome IS NULL THEN nullif(least(e.left_at, {moment(data_end)}), {moment(data_end)})
+    CASE WHEN f.outcome IS NULL THEN nullif(least(e.left_at, {end}), {end})
         WHEN f.outcome NOT IN ({censored}) IS NOT FALSE THEN f.closed_at END AS closed_at
 FROM snapshots s JOIN labels USING (snap_id)
 LEFT JOIN firsts f ON f.root_key = s.root_key

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scoring.build.columns import KIND_NAMES
+from scoring.build.run import build_training
 from scoring.check.tables import Tables
 from scoring.errors import NoUsableModel
 from scoring.project import Project
 from scoring.score.causes import cause_of
+from scoring.score.learned_probe import later_outcomes
 from scoring.score.past_only import rebuilt
 from scoring.score.past_rows import Part
 from scoring.score.probes import PROBES, Kinds, judge, make_probes, planted, probing_part
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROW = "the row itself"
+LEARNED = "learned"
 TOLERANCE = 1e-9
 SHOWN = 20
 PROBED = 7  # snapshots that rows are planted into
@@ -71,6 +74,8 @@ class Audited:
     snapshots     by where they come from: `training`, `scores`
     compared      values in all
     planted       rows planted at the edges of what a snapshot may see
+    learned       values of columns that are learned from other leads, compared with later outcomes
+                  turned round
     since, until  as_of of the oldest and the newest snapshot
     not_rebuilt   sampled scores whose lead counts as closed at that time by what has come since
     """
@@ -80,6 +85,7 @@ class Audited:
     features: dict[str, int]
     compared: int
     planted: int
+    learned: int
     since: datetime
     until: datetime
     not_rebuilt: int
@@ -92,6 +98,7 @@ class Audited:
             "features": self.features,
             "compared": self.compared,
             "planted": self.planted,
+            "learned": self.learned,
             "from": self.since.isoformat(),
             "to": self.until.isoformat(),
             "not_rebuilt": self.not_rebuilt,
@@ -113,6 +120,11 @@ class Audited:
             yield (
                 f"{self.not_rebuilt} more issued scores cannot be rebuilt: by what has come since, "
                 "their leads were closed before."
+            )
+        if self.learned:
+            yield (
+                f"{self.learned:,} values learned from other leads were learned again with later "
+                "outcomes turned round."
             )
         if not self.differences:
             yield f"All {self.compared:,} values are the same: none of them saw the future."
@@ -169,6 +181,8 @@ def audit(
         what = f"{seen.probe.stream} row {seen.probe.kind!r} planted {seen.probe.edge}"
         pair = _plain(seen.after), _plain(seen.before)
         found.append(_difference(probing, seen.place, seen.feature, *pair, cause=what))
+    learned, knew = _learned(project, question, as_of)
+    found += knew
     moments = [d.part.rows["as_of"] for d in drawn]
     values = {d.part.name: len(d.columns()) for d in drawn}
     return Audited(
@@ -177,6 +191,7 @@ def audit(
         features=values,
         compared=sum(len(d.part.rows) * values[d.part.name] for d in drawn),
         planted=len(probes),
+        learned=learned,
         since=_utc(min(m.min() for m in moments)),
         until=_utc(max(m.max() for m in moments)),
         not_rebuilt=sum(d.not_rebuilt for d in drawn),
@@ -251,6 +266,27 @@ def _with_cause(
         said = f"it saw: {cause}" if cause else "no single row of its history is the cause"
         return [*found[:number], replace(one, cause=said), *found[number + 1 :]]
     return found
+
+
+def _learned(project: Project, question: str, as_of: datetime) -> tuple[int, list[Difference]]:
+    """The same for what is learned from other leads: all training rows, but no rebuilding."""
+    built = build_training(project, question, as_of)
+    rows = built.frame()
+    if not built.features.learned or not len(rows):
+        return 0, []
+    compared, found = later_outcomes(rows, built.features.learned)
+    return compared, [
+        Difference(
+            LEARNED,
+            one.feature,
+            rows["lead_id"].iloc[one.place],
+            _utc(rows["as_of"].iloc[one.place]),
+            _plain(one.before),
+            _plain(one.after),
+            f"it knew outcomes from {one.moment.date()} or later",
+        )
+        for one in found
+    ]
 
 
 def _kinds(project: Project) -> Kinds:

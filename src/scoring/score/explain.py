@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
 SAME = 1e-9
 TOP_FEATURES, NEWEST_EVENTS = 12, 15
-SHOWN = ("score", "probability", "grade", "trend", "attention", "rank", "horizon_days")
+SHOWN = (
+    "score",
+    "probability",
+    "probability_low",
+    "probability_high",
+    "grade",
+    "trend",
+    "attention",
+    "rank",
+    "horizon_days",
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class Explained:
         )
         yield (
             f"  score {issued['score']}  grade {issued['grade']}  probability "
-            f"{issued['probability']:.4f}  attention {issued['attention']}"
+            f"{issued['probability']:.4f}{self._bounds()}  attention {issued['attention']}"
         )
         yield from (f"  {line}" for line in self.why)
         if self.not_since:
@@ -117,6 +127,12 @@ class Explained:
             yield from self._feature_lines()
         yield ""
         yield from self.events.lines(self.zone, NEWEST_EVENTS)
+
+    def _bounds(self) -> str:
+        low, high = self.issued["probability_low"], self.issued["probability_high"]
+        if low is None or high is None:
+            return " (not enough data to say how sure)"
+        return f" ({low:.4f} to {high:.4f})"
 
     def _verdict(self) -> str:
         if self.rebuilt is None:

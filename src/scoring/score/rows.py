@@ -61,6 +61,7 @@ def score_rows(
     as_of: datetime,
     horizon_days: int | None,
     model_version: str,
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
     locale_dir: Path | None = None,
 ) -> pd.DataFrame:
     """Everything that a score row says by itself, typed as DTYPES, in the frame's order.
@@ -79,6 +80,8 @@ def score_rows(
     as_of              the logical time of the run, aware: `scored_at`. A lead's own as_of is
                        earlier where it is scored at a timestamp of its own
     horizon_days       of the question; None where a label is the final decision
+    bounds             lower and upper bound of each probability (n,), NaN where there is not enough
+                       data to say; None: nowhere
     locale_dir         the project's own message catalogues
 
     `score_updated_on` is left to `emit`. Raises NoUsableModel without a reference and ScoringError
@@ -97,6 +100,8 @@ def score_rows(
         "horizon_days": horizon_days,
         "score": points,
         "probability": probability,
+        "probability_low": bounds[0] if bounds else None,
+        "probability_high": bounds[1] if bounds else None,
         "grade": scale.grade(points),
         "attention": attention(frame, directions_known),
         "advisory_attention": advisory_attention(frame, points, directions_known),

@@ -134,14 +134,16 @@ def _score_rows(
     frame = model.joined(frame)
     features = frame[list(model.names)]
     asked = model.settings.question
+    probability = model.model.predict_proba(features)[:, 1]
     return score_rows(
         frame,
         model.model.contributions(features),
-        model.model.predict_proba(features)[:, 1],
+        probability,
         model.reference,
         columns=model.features.all,
         horizon_days=asked.horizon_days if asked.label == "within_horizon" else None,
         model_version=version,
+        bounds=model.interval.bounds(probability),
         **more,
     )
 

@@ -1,6 +1,6 @@
 """A trained model with everything that a score needs, as native files in one folder.
 
-    model.json, lightgbm.txt, hashes.json   the estimator
+    model.json, lightgbm*.txt, hashes.json  the estimator
     recipe.json                             question, features, reference population, data, measures
 
 The folder's fingerprint is a hash over its files; it stands in the model registry and is checked
@@ -20,6 +20,7 @@ from scoring.build.columns import Column
 from scoring.build.featureset import FeatureSet
 from scoring.config import ModelToml
 from scoring.errors import NoUsableModel
+from scoring.train.interval import Interval
 from scoring.train.learned import Learned
 from scoring.train.model import ConversionModel
 from scoring.train.payload import HASHES
@@ -37,6 +38,7 @@ class Artefact:
     features    its compiled declarations; `names` are the model's columns among them
     reference   quantiles of the probability in the reference population, ascending
     facts       JSON: the data, the measures and the lineage, for the card and for people
+    interval    how far its probabilities may be off
     learned     tables of the columns among `names` that are learned from other leads
     """
 
@@ -46,6 +48,7 @@ class Artefact:
     names: tuple[str, ...]
     reference: np.ndarray
     facts: dict[str, Any]
+    interval: Interval = field(default_factory=Interval.nothing)
     learned: Learned = field(default_factory=Learned)
 
     @property
@@ -76,6 +79,7 @@ def write(artefact: Artefact, folder: Path) -> str:
         "names": list(artefact.names),
         "reference": [float(p) for p in artefact.reference],
         "facts": artefact.facts,
+        "interval": artefact.interval.to_json(),
         "learned": artefact.learned.to_json(),
     }
     text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -118,5 +122,8 @@ def read(folder: Path, expected: str) -> Artefact:
         names=tuple(recipe["names"]),
         reference=np.asarray(recipe["reference"]),
         facts=recipe["facts"],
+        interval=(
+            Interval.from_json(recipe["interval"]) if "interval" in recipe else Interval.nothing()
+        ),
         learned=Learned.from_json(recipe["learned"]) if "learned" in recipe else Learned(),
     )

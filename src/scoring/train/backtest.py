@@ -9,8 +9,9 @@ from scoring.build.run import build_training
 from scoring.errors import NoUsableModel
 from scoring.project import Project
 from scoring.train.leak_search import search, without
-from scoring.train.metrics import measures
+from scoring.train.metrics import measures, reliability
 from scoring.train.recipe import baseline_probabilities, fit
+from scoring.train.segments import segments
 from scoring.train.splits import as_naive, newest_share, rolling_origins, settled, training_rows
 from scoring.train.touch import with_touch
 
@@ -27,9 +28,10 @@ def backtest(
 ) -> dict[str, Any]:
     """Refit before each of `origins` consecutive blocks of the rows from `test_from` on.
 
-    Returns the measures pooled over all tested rows, per origin, and of the baselines on the same
-    rows; columns that know the outcome are left out and listed as `leaks`. Raises NoUsableModel
-    where no origin has both outcomes before it.
+    Returns the measures pooled over all tested rows, per origin, on parts of the rows (segments),
+    and of the baselines on the same rows, and the table behind a reliability curve. Columns that
+    know the outcome are left out and listed as `leaks`. Raises NoUsableModel where no origin has
+    both outcomes before it.
     """
     model = project.model(question)
     built = build_training(project, question, as_of)
@@ -48,7 +50,9 @@ def backtest(
             "before must hold both outcomes.",
             "Choose another --test-from.",
         )
-    leaks = search(project, question, as_of, built, rows).leaks
+    # Searched for in what the first origin knew: the tested rows choose no column.
+    known = training_rows(rows, splits[0]).reset_index(drop=True)
+    leaks = search(project, question, as_of, built, known).leaks
     features = without(built.features, leaks)
     seed = model.learner.seed
     label = rows["label"].to_numpy()
@@ -75,7 +79,12 @@ def backtest(
                 **measures(label[split.test], probability, seed=seed),
             }
         )
-    y = label[np.concatenate(tested)]
+    places = np.concatenate(tested)
+    y = label[places]
+    curve = reliability(y, np.concatenate(said["model"]))
+    parts = segments(
+        rows.iloc[places], np.concatenate(said["model"]), built.features.columns, seed=seed
+    )
     pooled = {name: measures(y, np.concatenate(p), seed=seed) for name, p in said.items()}
     within_horizon = model.question.label == "within_horizon"
     return {
@@ -84,5 +93,7 @@ def backtest(
         "pooled": pooled.pop("model"),
         "origins": per_origin,
         "baselines": pooled,
+        "reliability": curve.to_dict("records"),
+        "segments": [part.to_json() for part in parts],
         "leaks": [leak.to_json() for leak in leaks],
     }

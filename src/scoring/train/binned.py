@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scoring.train.columns import Column
-from scoring.train.design import Folds, centred, coded, looked_up, out_of_fold, regress
+from scoring.train.design import Folds, Terms, centred, coded, looked_up, out_of_fold, regress
 
 BINS = 10
 # Best from 40 to 400 conversions, and as good as any with more.
@@ -54,23 +54,18 @@ class BinnedLogistic:
         ]
         cells = _binned(edges, counts, matrix)
 
-        def fitted(rows: np.ndarray) -> tuple[tuple[np.ndarray, ...], float]:
+        def fitted(rows: np.ndarray) -> tuple[Terms, float]:
+            own = cells[rows]
             found, base = regress(
-                cells[rows],
-                np.ones(cells[rows].shape),
-                counts,
-                y[rows],
-                weight[rows],
-                INVERSE_PENALTY,
+                own, np.ones(own.shape), counts, y[rows], weight[rows], INVERSE_PENALTY
             )
-            return centred(found, cells[rows], weight[rows], base)
+            return centred(found, own, weight[rows], base)
+
+        def margins(of: tuple[Terms, float], rows: np.ndarray) -> np.ndarray:
+            return of[1] + looked_up(of[0], cells[rows]).sum(axis=1)
 
         terms, base = fitted(np.arange(len(y)))
-
-        def of_rows(found: tuple[tuple[np.ndarray, ...], float], rows: np.ndarray) -> np.ndarray:
-            return found[1] + looked_up(found[0], cells[rows]).sum(axis=1)
-
-        return cls(edges, terms, base), out_of_fold(folds, fitted, of_rows, len(y))
+        return cls(edges, terms, base), out_of_fold(folds, fitted, margins, len(y))
 
     def contributions(self, matrix: np.ndarray) -> np.ndarray:
         """Log-odds (n, k) that each column adds to `base`."""

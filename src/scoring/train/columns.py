@@ -93,7 +93,9 @@ def as_frame(X: Any) -> pd.DataFrame:
                 "per lead, a column per feature."
             )
         if array.dtype.kind == "c":
-            raise ValueError("Complex data not supported: `X` must hold numbers, booleans or texts.")
+            raise ValueError(
+                "Complex data not supported: `X` must hold numbers, booleans or texts."
+            )
         frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]

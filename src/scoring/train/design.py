@@ -14,6 +14,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+# Log-odds by column, and there by code.
+Terms = tuple[np.ndarray, ...]
 
 
 def out_of_fold(
@@ -22,6 +24,7 @@ def out_of_fold(
     margin: Callable[[Any, np.ndarray], np.ndarray],
     n: int,
 ) -> np.ndarray:
+    """Margins (n,) of each row by `regress` on the folds' training rows, which do not hold it."""
     margins = np.empty(n)
     for train, test in folds:
         margins[test] = margin(regress(train), test)
@@ -35,7 +38,7 @@ def regress(
     y: np.ndarray,
     weight: np.ndarray,
     inverse_penalty: float,
-) -> tuple[tuple[np.ndarray, ...], float]:
+) -> tuple[Terms, float]:
     """Coefficients by column and the intercept, where each row has one entry a column: `data`, at
     the place `codes` among the column's `counts`."""
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
@@ -51,7 +54,7 @@ def regress(
 
 def centred(
     terms: Sequence[np.ndarray], codes: np.ndarray, weight: np.ndarray, base: float
-) -> tuple[tuple[np.ndarray, ...], float]:
+) -> tuple[Terms, float]:
     """The terms less their mean over the rows; one that no row has is 0. The means go to `base`."""
     centred = []
     for j, term in enumerate(terms):
@@ -63,6 +66,7 @@ def centred(
 
 
 def looked_up(terms: Sequence[np.ndarray], codes: np.ndarray) -> np.ndarray:
+    """(n, k): of column j the term at each row's code."""
     result = np.empty(codes.shape)
     for j, term in enumerate(terms):
         result[:, j] = term[codes[:, j]]

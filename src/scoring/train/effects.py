@@ -114,9 +114,7 @@ def _by_theme(standing: Recipe, coming: Recipe) -> Iterator[Effect]:
     )
     themes = {c.name: c.theme for c in (*standing.features.all, *coming.features.all)}
     for theme in sorted({themes[name] for names in kinds for name in names}):
-        added, removed, changed = (
-            tuple(n for n in names if themes[n] == theme) for names in kinds
-        )
+        added, removed, changed = (tuple(n for n in names if themes[n] == theme) for names in kinds)
         yield Effect(theme, added, removed, changed)
 
 

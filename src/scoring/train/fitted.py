@@ -29,8 +29,9 @@ def choose(rows: pd.DataFrame, features: FeatureSet, leave_out: Collection[str] 
     """What a model learns from, but for the columns `leave_out`: fitted on these rows and nothing
     else."""
     tables, values = learned.fit(rows, features.learned)
-    rows = pd.concat([rows, values], axis=1) if features.learned else rows
-    names = tuple(n for n in frequent_columns(rows, features.all) if n not in leave_out)
+    rows = pd.concat([rows, values], axis=1) if tables.columns else rows
+    kept = frequent_columns(rows, [*features.columns, *tables.columns])
+    names = tuple(name for name in kept if name not in leave_out)
     return Chosen(names, tables.keep(names), rows)
 
 

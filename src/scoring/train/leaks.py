@@ -208,19 +208,28 @@ def related(columns: Sequence[Column], found: Sequence[Leak]) -> list[Leak]:
     """The other columns that read nothing but the events of a leaking one.
 
     An event that is written when a deal is closed leaks in every window and as its last date, also
-    where too few leads have it to prove that for each.
+    where too few leads have it to prove that for each. Where it leaks by a property of the events,
+    the others are honest.
     """
-    read = {c.name: (c.stream, c.types) for c in columns if c.types and len(c.types) == 1}
-    by_events = {read[leak.column]: leak for leak in reversed(found) if leak.column in read}
-    known = {leak.column for leak in found}
-    return [
-        replace(
-            by_events[events],
-            column=name,
-            reason="origin",
-            evidence=f"reads the same events as {by_events[events].column}: "
-            f"{by_events[events].evidence}",
-        )
-        for name, events in read.items()
-        if events in by_events and name not in known
+    leaking = {leak.column: leak for leak in found}
+    sources = [
+        c for c in columns if c.name in leaking and _one_type(c) and not (c.of or c.part or c.then)
     ]
+    more = []
+    for column in columns:
+        of = next((s for s in sources if _reads_only(column, s)), None)
+        if of is None or column.name in leaking:
+            continue
+        why = f"reads the same events as {of.name}: {leaking[of.name].evidence}"
+        more.append(replace(leaking[of.name], column=column.name, reason="origin", evidence=why))
+    return more
+
+
+def _one_type(column: Column) -> bool:
+    return column.types is not None and len(column.types) == 1
+
+
+def _reads_only(column: Column, source: Column) -> bool:
+    """Whether the rows of `column` are among those of `source`."""
+    same = (column.stream, column.types) == (source.stream, source.types)
+    return same and (not source.where or column.where == source.where)

@@ -30,15 +30,22 @@ import numpy as np
 import pandas as pd
 
 from scoring.build.columns import Column
+from scoring.train.closings import NEVER, Closed
 
 # Fewer closed leads of one value are no group of peers: their rate is that of all leads, and their
 # value (it may name a person) is not stored.
 FEWEST_PEERS = 5
 # Fewer buyers than this have no usual value.
 FEWEST_BUYERS = 5
+# With fewer training rows that had anybody to compare with, a column would teach what holds where
+# nothing is known.
+LEAST_COMPARED = 0.5
+# How far what was known before holds afterwards is learned from moments, not from rows: of few
+# moments (the starts of three courses) it cannot be told from what those moments were like. Fewer
+# than about twenty clusters are few (Cameron and Miller 2015).
+LEAST_MOMENTS = 20
 # The shrinkage, in leads: a group of so many is half itself and half all leads.
 STRENGTH = (1.0, 1000.0)
-NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,9 @@ class Learned:
             for name, of in zip(column.inputs, table, strict=True):
                 everyone = np.nan if of["all"] is None else of["all"]
                 rate = _looked_up(rows[name], of["rates"], everyone)
-                rates.append(_Rate(rate, np.full(len(rows), everyone), rows[name].notna()))
+                rates.append(
+                    _Rate(rate, np.full(len(rows), everyone), rows[name].notna().to_numpy())
+                )
             made[column.name] = _said(column, rates)
         return pd.DataFrame(made, index=rows.index, dtype=np.float64)
 
@@ -98,60 +107,36 @@ def fit(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[Learned, pd.Data
            `Built`) and the columns' inputs. What was closed at the end of `matured_at` or later
            was not known when these rows were, and does not count.
 
-    Neither the order of the rows nor a lead's own outcome changes its values.
+    Columns for which fewer than LEAST_COMPARED of the rows had anybody to compare with, or these
+    are of fewer than LEAST_MOMENTS different as_of, are left out. Neither the order of the rows nor
+    a lead's own outcome changes its values.
     """
     if not columns:
         return Learned(), pd.DataFrame(index=rows.index)
-    closed = _Closed.of(rows)
+    closed = Closed.of(rows)
     tables: dict[str, Any] = {}
     made: dict[str, np.ndarray] = {}
     for column in columns:
         if column.op == "against_won":
             usual, tables[column.name] = _usual(rows, column, closed)
             values = _against(_numbers(rows[column.inputs[0]]), usual)
+            compared = ~np.isnan(usual)
         else:
             found = [_rates(rows[name], closed) for name in column.inputs]
             tables[column.name] = [table for _, table in found]
             values = _said(column, [rate for rate, _ in found])
-        made[column.name] = np.where(closed.itself, np.nan, values)
-    said = pd.DataFrame(made, index=rows.index, dtype=np.float64)
-    return Learned(tuple(columns), tables), said
+            compared = np.any([~np.isnan(rate.peers) for rate, _ in found], axis=0)
+        if _teaches(compared[~np.isnan(values)], closed.asked[~np.isnan(values)]):
+            made[column.name] = np.where(closed.itself, np.nan, values)
+    learned = Learned(tuple(columns), tables).keep(list(made))
+    return learned, pd.DataFrame(made, index=rows.index, dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class _Closed:
-    """When each row's lead was closed, and which rows stand for it. Times are microseconds.
-
-    at, bought   (n,) of the row's own lead; NEVER where it was not known to be closed
-    asked        (n,) the row's as_of; end: the moment that a new lead is asked for
-    last         (n,) bool: the newest row of its lead while open, merged leads taken as one
-    itself       (n,) bool: the row's own lead counts as closed before it (a duplicate that was made
-                 of a closed lead), so it has no value
-    """
-
-    at: np.ndarray
-    bought: np.ndarray
-    asked: np.ndarray
-    end: int
-    root: np.ndarray
-    last: np.ndarray
-    itself: np.ndarray
-
-    @staticmethod
-    def of(rows: pd.DataFrame) -> _Closed:
-        end = int(_micros(rows["matured_at"]).max())
-        at = _micros(rows["closed_at"])
-        at = np.where(at < end, at, NEVER)
-        root = rows["root_key"].to_numpy()
-        first = pd.Series(at).groupby(root).transform("min").to_numpy()
-        asked = _micros(rows["as_of"])
-        bought = rows["converted"].fillna(False).to_numpy(dtype=bool)
-        itself = first < asked
-        order = rows[["root_key", "as_of", "lead_id"]].reset_index(drop=True)[~itself]
-        order = order.sort_values(["root_key", "as_of", "lead_id"])
-        last = np.zeros(len(rows), dtype=bool)
-        last[order.index[~order["root_key"].duplicated(keep="last")]] = True
-        return _Closed(first, bought, asked, end, root, last, itself)
+def _teaches(compared: np.ndarray, asked: np.ndarray) -> bool:
+    """Whether enough of the rows (n,) that have a value had somebody to compare with."""
+    if not compared.any() or compared.mean() < LEAST_COMPARED:
+        return False
+    return len(np.unique(asked[compared])) >= LEAST_MOMENTS
 
 
 @dataclass(frozen=True)
@@ -179,7 +164,7 @@ def _said(column: Column, rates: Sequence[_Rate]) -> np.ndarray:
     return np.where(np.any([rate.known for rate in rates], axis=0), added, np.nan)
 
 
-def _rates(values: pd.Series, closed: _Closed) -> tuple[_Rate, dict[str, Any]]:
+def _rates(values: pd.Series, closed: Closed) -> tuple[_Rate, dict[str, Any]]:
     """What is known of each row's peers, and the table at the end."""
     code, levels = pd.factorize(values)
     peer = np.flatnonzero(closed.last & (closed.at != NEVER) & (code >= 0))
@@ -239,9 +224,7 @@ def _strength(overall: np.ndarray, pairs: np.ndarray, alike: np.ndarray) -> np.n
     return np.clip(np.where(np.isnan(strength), np.inf, strength), *STRENGTH)
 
 
-def _usual(
-    rows: pd.DataFrame, column: Column, closed: _Closed
-) -> tuple[np.ndarray, dict[str, Any]]:
+def _usual(rows: pd.DataFrame, column: Column, closed: Closed) -> tuple[np.ndarray, dict[str, Any]]:
     """The median among buyers known before each row (n,), and the table at the end."""
     numbers = _numbers(rows[column.inputs[0]])
     code, levels = pd.factorize(_by(rows, column))
@@ -300,9 +283,3 @@ def _looked_up(values: pd.Series, table: Mapping[str, float], other: float) -> n
 
 def _numbers(values: pd.Series) -> np.ndarray:
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _micros(times: pd.Series) -> np.ndarray:
-    """Microseconds since 1970; NEVER where missing."""
-    found = times.to_numpy().astype("datetime64[us]")
-    return np.where(np.isnat(found), NEVER, found.astype(np.int64))

@@ -2,7 +2,8 @@
 
     measures           one dictionary per set of rows: ranking, log loss, calibration, lift
     reliability        the table behind a reliability curve
-    paired_bootstrap   two models on the same rows: difference and interval, by resampling groups
+    paired_bootstrap   two models on the same rows: difference in log loss and its interval, by
+                       resampling groups; paired_bootstrap_of: of any other measure
 
 `y` (n,) is 0 or 1, `p` (n,) the probability of 1. None of the results depends on the order of the
 rows, `ece_floor` and the bootstrap's draws included. Equal probabilities are never told apart.
@@ -10,6 +11,7 @@ rows, `ece_floor` and the bootstrap's draws included. Equal probabilities are ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,20 +75,15 @@ def paired_bootstrap(
     p_b: Any,
     groups: Any,
     *,
-    metric: str = "log_loss",
     draws: int = 1000,
     seed: int,
 ) -> tuple[float, float, float]:
-    """`metric` of a minus `metric` of b on the same rows, with its 95 % percentile interval.
+    """Log loss of a minus log loss of b on the same rows, with its 95 % percentile interval.
 
-    `metric`: log_loss, brier or auc. `groups` (n,): rows of one lead (or person) share a value;
-    whole groups are drawn with replacement (Efron and Tibshirani 1993), because rows of one lead
-    resemble each other. For log_loss and brier below 0 means that a is better. A draw of auc that
-    holds one class only is left out. Raises ValueError without rows, for missing groups, an
-    unknown metric, and auc of a single class.
+    `groups` (n,): rows of one lead (or person) share a value; whole groups are drawn with
+    replacement (Efron and Tibshirani 1993), because rows of one lead resemble each other. Below 0
+    means that a is better. Raises ValueError without rows and for missing groups.
     """
-    if metric not in ("log_loss", "brier", "auc"):
-        raise ValueError(f"`metric` must be log_loss, brier or auc. Got {metric!r} instead.")
     y, p_a = _checked(y, p_a)
     y, p_b = _checked(y, p_b)
     codes, labels = pd.factorize(np.asarray(groups), sort=True)
@@ -94,29 +91,62 @@ def paired_bootstrap(
         raise ValueError("`groups` must have one value per row, none missing.")
     if not len(y):
         raise ValueError("`y` must have at least one row. Got none instead.")
-    if metric == "auc" and not 0 < y.sum() < len(y):
-        raise ValueError("`y` must hold both classes for auc. Got one instead.")
+    worse = _log_losses(y, p_a) - _log_losses(y, p_b)
+    by_group = np.bincount(codes, weights=worse)
+    sizes = np.bincount(codes)
+    difference = float(worse.mean())
     rng = np.random.default_rng(seed)
     drawn = (
         np.bincount(rng.integers(0, len(labels), len(labels)), minlength=len(labels))
         for _ in range(draws)
     )
-    if metric == "auc":
-        first, second = _RankedPairs(y, p_a), _RankedPairs(y, p_b)
-        difference = first.auc(np.ones(len(y))) - second.auc(np.ones(len(y)))
-        differences = np.array(
-            [first.auc(times[codes]) - second.auc(times[codes]) for times in drawn]
-        )
-        differences = differences[~np.isnan(differences)]
-    else:
-        loss = _log_losses if metric == "log_loss" else lambda y, p: (p - y) ** 2
-        worse = loss(y, p_a) - loss(y, p_b)
-        by_group = np.bincount(codes, weights=worse)
-        sizes = np.bincount(codes)
-        difference = float(worse.mean())
-        differences = np.array([times @ by_group / (times @ sizes) for times in drawn])
+    differences = np.array([times @ by_group / (times @ sizes) for times in drawn])
     low, high = np.quantile(differences, [0.025, 0.975])
-    return float(difference), float(low), float(high)
+    return difference, float(low), float(high)
+
+
+def paired_bootstrap_of(
+    measure: Callable[[np.ndarray, np.ndarray], float],
+    y: Any,
+    p_a: Any,
+    p_b: Any,
+    groups: Any,
+    *,
+    draws: int,
+    seed: int,
+) -> tuple[float, float, float]:
+    """`measure` of a minus that of b on the same rows, as `paired_bootstrap` does for log loss.
+
+    For measures that are no mean over rows, and so must be computed anew in every draw; draws in
+    which it cannot be computed (a single class) are left out.
+    """
+    y, p_a = _checked(y, p_a)
+    y, p_b = _checked(y, p_b)
+    codes, labels = pd.factorize(np.asarray(groups), sort=True)
+    order = np.lexsort((p_b, p_a, y, codes))  # the same draws whatever the order of the rows
+    starts = np.searchsorted(codes[order], np.arange(len(labels)))
+    sizes = np.bincount(codes, minlength=len(labels))
+    rng = np.random.default_rng(seed)
+    differences = []
+    for _ in range(draws):
+        drawn = rng.integers(0, len(labels), len(labels))
+        own = sizes[drawn]
+        within = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+        rows = order[np.repeat(starts[drawn], own) + within]
+        if 0 < y[rows].sum() < len(rows):
+            differences.append(measure(y[rows], p_a[rows]) - measure(y[rows], p_b[rows]))
+    low, high = np.quantile(differences, [0.025, 0.975]) if differences else (np.nan, np.nan)
+    return measure(y, p_a) - measure(y, p_b), float(low), float(high)
+
+
+def calibration_error(y: np.ndarray, p: np.ndarray) -> float:
+    """`ece` of `measures`."""
+    return _ece(y, p)
+
+
+def lift(y: np.ndarray, p: np.ndarray) -> float:
+    """`lift_at_10` of `measures`; both outcomes must be there."""
+    return _lift(y, p, 0.1)
 
 
 def _checked(y: Any, p: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -172,24 +202,3 @@ def _lift(y: np.ndarray, p: np.ndarray, share: float) -> float:
     above, at = p > cut, p == cut
     found = y[above].sum() + (k - above.sum()) * y[at].mean()
     return float(found / k / y.mean())
-
-
-class _RankedPairs:
-    """AUC of one model under many row weights: the sorting is done once."""
-
-    def __init__(self, y: np.ndarray, p: np.ndarray) -> None:
-        self._order = np.argsort(p, kind="stable")
-        self._y = y[self._order]
-        ordered = p[self._order]
-        self._runs = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-
-    def auc(self, weight: np.ndarray) -> float:
-        """Weighted share of (conversion, other) pairs in right order, ties half; NaN if none."""
-        weight = weight[self._order]
-        conversions = np.add.reduceat(weight * self._y, self._runs)
-        others = np.add.reduceat(weight * (1 - self._y), self._runs)
-        pairs = conversions.sum() * others.sum()
-        if pairs == 0:
-            return float("nan")
-        below = np.cumsum(others) - others
-        return float(conversions @ (below + others / 2) / pairs)

@@ -16,24 +16,37 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from scoring.train import columns as cols
-from scoring.train import payload
+from scoring.train import inputs, payload
 from scoring.train.binned import BinnedLogistic
 from scoring.train.blend import Blend, fit_blend, group_folds, newest_shift, rarer_groups
-from scoring.train.trees import FULL, QUICK, SMALL, Settings, Trees
+from scoring.train.ranks import RankLogistic
+from scoring.train.trees import (
+    FULL,
+    FULL_MANY_ROWS,
+    MANY_ROWS,
+    QUICK,
+    SMALL,
+    Settings,
+    Trees,
+)
 
 FOLDS = 5
 # Smaller trees win at 120 conversions, the full ones at 400. Counted in independent leads.
 FEW_CONVERSIONS = 250
-LOGISTIC = "logistic"
+
+Member = BinnedLogistic | RankLogistic | Trees
+LOGISTIC: dict[str, type[BinnedLogistic] | type[RankLogistic]] = {
+    "bins": BinnedLogistic,
+    "ranks": RankLogistic,
+}
 
 
 class ConversionModel(ClassifierMixin, BaseEstimator):
-    """Binned logistic regression and two kinds of LightGBM, blended in log-odds and calibrated.
+    """Two logistic regressions and two kinds of LightGBM, blended in log-odds and calibrated.
 
     Parameters
     ----------
@@ -93,14 +106,14 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
                 "`X` must have at least one column. "
                 f"Got 0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
             )
-        self.classes_, target = _target(y, len(frame))
-        weight = _weight(sample_weight, len(frame))
+        self.classes_, target = inputs.target(y, len(frame))
+        weight = inputs.weight(sample_weight, len(frame))
         columns = cols.fit(frame)
         matrix = cols.encode(columns, frame)
-        moments = None if time is None else _moments(time, len(frame))
-        codes = None if groups is None else _group_codes(groups, len(frame))
+        moments = None if time is None else inputs.moments(time, len(frame))
+        codes = None if groups is None else inputs.group_codes(groups, len(frame))
 
-        order = _canonical_order(matrix, target, weight, moments, codes)
+        order = inputs.canonical_order(matrix, target, weight, moments, codes)
         matrix, target, weight = matrix[order], target[order], weight[order]
         # Without groups every row stands for itself.
         group = np.arange(len(order)) if codes is None else codes[order]
@@ -110,23 +123,23 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
                 "`y` must hold at least two independent leads of each class. "
                 f"Got {int(target.sum())} conversions in {len(target)} rows instead."
             )
-        named, settings = _settings(self.preset, conversions)
+        named, settings = _settings(self.preset, conversions, len(target))
         folds = group_folds(target, group, min(FOLDS, conversions), self.seed)
-        margins, trees, rounds = {}, {}, {}
+        members: dict[str, Member] = {}
+        margins: dict[str, np.ndarray] = {}
+        rounds: dict[str, int] = {}
         # BLAS adds in another order with other thread counts; LightGBM brings its own threads.
         with threadpool_limits(limits=1, user_api="blas"):
-            binned, margins[LOGISTIC] = BinnedLogistic.cross_fit(
-                columns, matrix, target, weight, folds
-            )
+            for name, kind in LOGISTIC.items():
+                members[name], margins[name] = kind.fit(columns, matrix, target, weight, folds)
             for name, chosen in settings.items():
-                trees[name], margins[name], rounds[name] = Trees.fit(
+                members[name], margins[name], rounds[name] = Trees.fit(
                     columns, matrix, target, weight, folds, chosen, self.seed
                 )
-            members = list(margins.values())
-            blend = fit_blend(members, target, weight, conversions)
+            blend = fit_blend(list(margins.values()), target, weight, conversions)
             shift = None
             if moments is not None:
-                margin = blend.margin(members)
+                margin = blend.margin(list(margins.values()))
                 shift = newest_shift(margin, target, weight, moments[order], group)
         blend = Blend(blend.weights, blend.intercept + (shift or 0.0))
 
@@ -145,7 +158,7 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
             "weights": dict(zip(margins, blend.weights, strict=True)),
             "newest_shift": shift,
         }
-        return self._assemble(columns, binned, trees, blend, summary)
+        return self._assemble(columns, members, blend, summary)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, 2) in the order of `classes_`.
@@ -167,27 +180,23 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         matrix = self._encode(X)
         if not len(matrix):
             return np.empty(0)
-        cells = BinnedLogistic.cells(self.columns_, self.binned_.edges, matrix)
-        trees = [member.margin(matrix) for member in self.trees_.values()]
-        return self.blend_.margin([self.binned_.margin(cells), *trees])
+        return self.blend_.margin([member.margin(matrix) for member in self.members_.values()])
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """Log-odds (n, k) that each column of fit adds; `base_` plus a row's sum is its log-odds.
 
-        Trees by exact TreeSHAP (Lundberg et al. 2018), bins by their centred terms; both additive,
-        so their weighted sum is exact for the blend. Index as `X`.
+        Trees by their exact Shapley values (see `shapley`), the logistic members by their centred
+        terms; all additive, so their weighted sum is exact for the blend. Index as `X`.
         """
         matrix = self._encode(X)
         names = [column.name for column in self.columns_]
         index = X.index if isinstance(X, pd.DataFrame) else None
         if not len(matrix):
             return pd.DataFrame(np.empty((0, len(names))), columns=names, index=index)
-        cells = BinnedLogistic.cells(self.columns_, self.binned_.edges, matrix)
-        of_bins, *of_trees = self.blend_.weights
-        parts = of_bins * self.binned_.contributions(cells)
-        for weight, trees in zip(of_trees, self.trees_.values(), strict=True):
+        parts = np.zeros(matrix.shape)
+        for weight, member in zip(self.blend_.weights, self.members_.values(), strict=True):
             if weight > 0:
-                parts += weight * trees.contributions(matrix)
+                parts += weight * member.contributions(matrix)
         return pd.DataFrame(parts, columns=names, index=index)
 
     def to_payload(self, directory: Path) -> dict[str, str]:
@@ -198,11 +207,15 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
             "classes": self.classes_.tolist(),
             "named": hasattr(self, "feature_names_in_"),
             "columns": [column.to_json() for column in self.columns_],
-            "binned": self.binned_.to_json(),
+            "logistic": {
+                name: member.to_json()
+                for name, member in self.members_.items()
+                if not isinstance(member, Trees)
+            },
             "blend": {"weights": list(self.blend_.weights), "intercept": self.blend_.intercept},
             "summary": self.summary_,
         }
-        texts = {name: trees.text for name, trees in self.trees_.items()}
+        texts = {n: member.text for n, member in self.members_.items() if isinstance(member, Trees)}
         return payload.write(Path(directory), state, texts)
 
     @classmethod
@@ -218,25 +231,25 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         if state["named"]:
             model.feature_names_in_ = np.array([c.name for c in columns], dtype=object)
         blend = Blend(tuple(state["blend"]["weights"]), state["blend"]["intercept"])
-        binned = BinnedLogistic.from_json(state["binned"])
-        trees = {name: Trees(text) for name, text in texts.items()}
-        return model._assemble(columns, binned, trees, blend, state["summary"])
+        members: dict[str, Member] = {
+            name: kind.from_json(state["logistic"][name]) for name, kind in LOGISTIC.items()
+        }
+        members |= {name: Trees(text) for name, text in texts.items()}
+        return model._assemble(columns, members, blend, state["summary"])
 
     def _assemble(
         self,
         columns: list[cols.Column],
-        binned: BinnedLogistic,
-        trees: dict[str, Trees],
+        members: dict[str, Member],
         blend: Blend,
         summary: dict[str, Any],
     ) -> ConversionModel:
         self.n_features_in_ = len(columns)
         self.columns_ = columns
-        self.binned_ = binned
-        self.trees_ = trees
+        self.members_ = members
         self.blend_ = blend
         self.summary_ = summary
-        bases = [binned.intercept, *(member.base for member in trees.values())]
+        bases = [member.base for member in members.values()]
         self.base_ = float(blend.intercept + np.dot(blend.weights, bases))
         return self
 
@@ -253,76 +266,9 @@ class ConversionModel(ClassifierMixin, BaseEstimator):
         return cols.encode(self.columns_, frame)
 
 
-def _settings(preset: str, conversions: int) -> tuple[str, dict[str, Settings]]:
+def _settings(preset: str, conversions: int, rows: int) -> tuple[str, dict[str, Settings]]:
     if conversions < FEW_CONVERSIONS:
         return "small", SMALL
-    return ("full", FULL) if preset == "best" else ("quick", QUICK)
-
-
-def _target(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    if y is None:
-        raise ValueError("ConversionModel requires y to be passed, but the target y is None.")
-    labels = pd.Series(column_or_1d(y, warn=True))
-    _require("y", labels, n)
-    check_classification_targets(labels.to_numpy())
-    classes = np.unique(labels.to_numpy())
-    if len(classes) == 1:
-        raise ValueError(
-            "`y` must hold leads that converted and leads that did not. "
-            f"Got one class, {n} rows that are all {classes[0]}."
-        )
-    if len(classes) != 2:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is multiclass: "
-            f"`y` must have two classes. Got {len(classes)} instead."
-        )
-    return classes, (labels.to_numpy() == classes[1]).astype(np.float64)
-
-
-def _weight(sample_weight: Any, n: int) -> np.ndarray:
-    if sample_weight is None:
-        return np.ones(n)
-    weight = pd.Series(np.asarray(sample_weight, dtype=np.float64).ravel())
-    _require("sample_weight", weight, n)
-    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise ValueError("`sample_weight` must be finite, not negative and not all zero.")
-    return weight.to_numpy()
-
-
-def _moments(time: Any, n: int) -> np.ndarray:
-    moments = pd.Series(np.asarray(time) if not isinstance(time, pd.Series) else time)
-    _require("time", moments, n)
-    if isinstance(moments.dtype, pd.DatetimeTZDtype):
-        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
-    if moments.dtype.kind == "M":
-        return moments.astype("datetime64[us]").to_numpy().astype(np.int64)
-    if moments.dtype.kind not in "iuf":
-        raise ValueError(f"`time` must hold timestamps or numbers. Got {moments.dtype} instead.")
-    return moments.to_numpy()
-
-
-def _group_codes(groups: Any, n: int) -> np.ndarray:
-    labels = pd.Series(np.asarray(groups).ravel())
-    _require("groups", labels, n)
-    return np.unique(labels.astype(str).to_numpy(dtype=object), return_inverse=True)[1]
-
-
-def _require(name: str, values: pd.Series, n: int) -> None:
-    if len(values) != n:
-        raise ValueError(f"`{name}` must have one value per row of `X` ({n}). Got {len(values)}.")
-    if values.isna().any():
-        raise ValueError(f"`{name}` must not have missing values. Got {int(values.isna().sum())}.")
-
-
-def _canonical_order(
-    matrix: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    time: np.ndarray | None,
-    groups: np.ndarray | None,
-) -> np.ndarray:
-    """Row order by time, group and content: only rows equal in all of it are interchangeable."""
-    content = pd.DataFrame(np.column_stack([matrix, y, weight]))
-    keys = [pd.util.hash_pandas_object(content, index=False).to_numpy()]
-    keys += [key for key in (groups, time) if key is not None]
-    return np.lexsort(keys)
+    if preset == "fast":
+        return "quick", QUICK
+    return "full", FULL if rows < MANY_ROWS else FULL_MANY_ROWS

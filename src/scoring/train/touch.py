@@ -9,17 +9,19 @@ from datetime import datetime
 
 import pandas as pd
 
-from scoring.build.columns import Column, Selection
+from scoring.build.columns import Column
 from scoring.build.run import Built, build_training
 from scoring.check.tables import Tables
 from scoring.project import Project
 
 RECENCY = "days since the last interaction"
 FREQUENCY = "interactions in 30 days"
-# As the engine knows them; their names are no names of ours, so that nothing can collide.
+# What machines did (link scanners, auto-replies) is nobody's activity.
 WANTED = {
-    RECENCY: Column("last_touch", "last_touch", "hand_rule", "interactions", "last_on"),
-    FREQUENCY: Column("touches_30d", "touches", "hand_rule", "interactions", "count", days=30),
+    RECENCY: Column("recency", "recency", "", "interactions", "last_on", by_person=True),
+    FREQUENCY: Column(
+        "frequency", "frequency", "", "interactions", "count", by_person=True, days=30
+    ),
 }
 
 
@@ -47,7 +49,7 @@ def with_touch(project: Project, question: str, as_of: datetime, built: Built) -
 def _same(wanted: Column, columns: tuple[Column, ...]) -> str | None:
     """The name of a column that computes the same, if there is one."""
     for c in columns:
-        theirs = (c.stream, c.op, c.selection, c.of, c.days)
-        if theirs == (wanted.stream, wanted.op, Selection(), None, wanted.days):
+        theirs = replace(c, name=wanted.name, variable=wanted.variable, theme=wanted.theme)
+        if replace(theirs, singular="", plural="", label="") == wanted:
             return c.name
     return None

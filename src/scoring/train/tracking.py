@@ -211,6 +211,7 @@ def register(
     metrics: Mapping[str, float],
     figures: "Mapping[str, Figure]",
     texts: Mapping[str, Any],
+    pages: Mapping[str, str],
     columns: Mapping[str, str],
     passed: bool,
     why: str,
@@ -219,7 +220,7 @@ def register(
 
     columns       the model's input columns → `number` or `category`, for the signature
     passed, why   what the gates said
-    texts     file name → JSON value
+    texts         file name → JSON value; pages: file name → text
     """
     if is_local(project):
         project.store.mkdir(parents=True, exist_ok=True)
@@ -252,6 +253,8 @@ def register(
                 mlflow.log_figure(figure, file)
             for file, value in texts.items():
                 mlflow.log_dict(value, file)
+            for file, page in pages.items():
+                mlflow.log_text(page, file)
             info = Model.log(
                 artifact_path=None,
                 name="model",

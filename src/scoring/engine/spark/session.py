@@ -14,6 +14,8 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +52,16 @@ def spark_session(project: Project) -> "SparkSession":
     """The session of this process. Raises ConfigError where pyspark or Java is missing, or where
     Spark does not start with what scoring.toml says."""
     try:
+        from pyspark import SparkContext
         from pyspark.sql import SparkSession
     except ImportError:
         raise ConfigError(
             'scoring.toml says `engine = "spark"`, and pyspark is not installed.',
             "Install it with `pip install lead-scoring[spark]`.",
         ) from None
-    running = SparkSession.getActiveSession()
-    return running if running is not None else _start(project)
+    if SparkContext._active_spark_context is not None:
+        return SparkSession.builder.getOrCreate()
+    return _start(project)
 
 
 def _start(project: Project) -> "SparkSession":
@@ -79,11 +83,11 @@ def _start(project: Project) -> "SparkSession":
     log.parent.mkdir(parents=True, exist_ok=True)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        with log.open("wb") as output:
+        with log.open("wb") as output, _signals_wait():
             gateway = launch_gateway(
                 conf, popen_kwargs={"stdout": output, "stderr": subprocess.STDOUT}
             )
-        atexit.register(_stop, gateway)
+            atexit.register(_stop, gateway)
         session = SparkSession(SparkContext(conf=conf, gateway=gateway))
     except (PySparkException, Py4JError, OSError) as error:
         raise ConfigError(
@@ -96,6 +100,28 @@ def _start(project: Project) -> "SparkSession":
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, on_interrupt)
     return session
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals that come while Java starts are answered afterwards: until then nobody holds its
+    process, and nobody would end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, answer in before.items():
+            signal.signal(number, answer)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def properties(section: SparkSection) -> dict[str, str]:

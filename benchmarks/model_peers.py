@@ -1,12 +1,13 @@
 """One peer on one fold, in the peers' own environment: `model_quality.py` starts it.
 
-    benchmarks/.venv/bin/python benchmarks/peers.py --model autogluon --rows rows.parquet \\
-        --fold 0 --out folder
+    benchmarks/.venv/models/bin/python benchmarks/model_peers.py \\
+        --model autogluon --rows rows.parquet --fold 0 --out folder
 
-`rows.parquet` holds the columns, `label` (0 or 1) and `fold`. Written: `p.npy`, the probability of
-each row of the fold in the file's order, and `fit.json` with what fitting cost. Seconds of CPU are
-user and system time of this process and the children that it waited for, imports left out; so
-AutoGluon fits its folds in this process, one after the other, with all cores, and not in Ray's.
+`rows.parquet` holds the columns, `label` (0 or 1), `group` and `fold`. Written: `p.npy`, the
+probability of each row of the fold in the file's order, and `fit.json` with what fitting cost.
+Seconds of CPU are user and system time of this process and the children that it waited for, imports
+left out; so AutoGluon fits its folds in this process, one after the other, with all cores, and not
+in Ray's.
 """
 
 import argparse
@@ -21,8 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-AUTOGLUON_SECONDS = 300
-FLAML_SECONDS = 120
+LIMITS = {"autogluon": 300, "flaml": 120}
 SEED = 7
 
 
@@ -32,7 +32,9 @@ def catboost(train: pd.DataFrame, y: np.ndarray, folder: Path) -> Callable:
     texts = [name for name in train if not pd.api.types.is_numeric_dtype(train[name])]
 
     def ready(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(**{name: frame[name].fillna("missing").astype(object) for name in texts})
+        return frame.assign(
+            **{name: frame[name].fillna("missing").astype(object) for name in texts}
+        )
 
     model = CatBoostClassifier(
         random_seed=SEED, cat_features=texts, verbose=False, train_dir=str(folder / "catboost")
@@ -41,7 +43,7 @@ def catboost(train: pd.DataFrame, y: np.ndarray, folder: Path) -> Callable:
     return lambda test: model.predict_proba(ready(test))[:, 1]
 
 
-def flaml(train: pd.DataFrame, y: np.ndarray, folder: Path) -> Callable:
+def flaml(train: pd.DataFrame, y: np.ndarray, _: Path) -> Callable:
     from flaml import AutoML
 
     texts = [name for name in train if not pd.api.types.is_numeric_dtype(train[name])]
@@ -52,7 +54,7 @@ def flaml(train: pd.DataFrame, y: np.ndarray, folder: Path) -> Callable:
         y,
         task="classification",
         metric="log_loss",
-        time_budget=FLAML_SECONDS,
+        time_budget=LIMITS["flaml"],
         n_jobs=os.cpu_count(),
         seed=SEED,
         verbose=0,
@@ -69,7 +71,7 @@ def autogluon(train: pd.DataFrame, y: np.ndarray, folder: Path) -> Callable:
     model.fit(
         train.assign(label=y),
         presets="best_quality",
-        time_limit=AUTOGLUON_SECONDS,
+        time_limit=LIMITS["autogluon"],
         num_cpus=os.cpu_count(),
         num_gpus=0,
         ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
@@ -88,10 +90,13 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=int, help="time limit; more where the machine is busy")
     arguments = parser.parse_args()
+    if arguments.seconds:
+        LIMITS[arguments.model] = arguments.seconds
     warnings.filterwarnings("ignore")
     rows = pd.read_parquet(arguments.rows)
-    columns = rows.drop(columns=["label", "fold"])
+    columns = rows.drop(columns=["label", "group", "fold"])
     test = rows["fold"] == arguments.fold
     # Heavy imports are not what is measured.
     importlib.import_module(IMPORTS[arguments.model])
