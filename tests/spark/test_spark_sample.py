@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -83,12 +82,9 @@ def test_scores_are_the_same(embedded: Project, spark: Project) -> None:
 
 
 @pytest.mark.usefixtures("champions")
-def test_the_audit_says_the_same(embedded: Project, spark: Project) -> None:
-    for project in (embedded, spark):
-        score(project, QUESTION, END)
-    theirs, ours = (audit(project, QUESTION, END, sample=30) for project in (embedded, spark))
-    assert set(ours.snapshots) == {"training", "scores"}
-    assert ours.compared == theirs.compared > 1000
-    # Where the audit finds something, it finds it on both.
-    values = [[replace(d, cause="") for d in found.differences] for found in (ours, theirs)]
-    assert values[0] == values[1]
+def test_no_feature_saw_the_future(spark: Project) -> None:
+    score(spark, QUESTION, END)
+    found = audit(spark, QUESTION, END, sample=30)
+    assert {"training", "scores"} <= set(found.snapshots)
+    assert found.compared > 1000
+    assert found.differences == []

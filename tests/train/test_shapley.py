@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scoring.train import shapley
-from scoring.train.shapley import Forest, parse
+from scoring.train.shapley import Forest
+from scoring.train.tree_text import parse
 
 
 def grown(rounds=25, seed=0, n=1500, **settings):

@@ -177,8 +177,8 @@ def _make_activity(
         newest = np.maximum.reduceat(seen_at, starts) if len(starts) else seen_at
         connection.register("last_seen", _seen(lead_key[starts], newest))
         long = connection.sql(
-            f"SELECT DISTINCT lead_key FROM ({query}) JOIN leads USING (lead_key)"
-            f" WHERE seen_at > created_at + INTERVAL {rows.snapshots.close_after_days} DAY"
+            f"SELECT DISTINCT a.lead_key FROM ({query}) a JOIN leads l ON l.lead_key = a.lead_key"
+            f" WHERE a.seen_at > l.created_at + INTERVAL {rows.snapshots.close_after_days} DAY"
         ).to_arrow_table()
         chosen = np.isin(lead_key[starts], long.column("lead_key").to_numpy())
         own = np.flatnonzero(np.repeat(chosen, np.diff(starts, append=len(lead_key))))

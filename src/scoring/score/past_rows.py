@@ -114,13 +114,19 @@ def history_sql(tables: Tables, table: str, parts: Sequence[Part]) -> str:
     if table == "participants":
         interactions = tables.scan("interactions")
         return f"""
-SELECT p.* REPLACE (m.snapshot || '/' || p.interaction_id AS interaction_id)
+SELECT p.* REPLACE (m.snapshot || '/' || p.interaction_id AS interaction_id,
+    m.snapshot || '/' || p.contact_id AS contact_id)
 FROM (SELECT {_listed(columns)} FROM {tables.scan(table)} WHERE gone_landed IS NULL) p
 JOIN {interactions} e ON e.interaction_id = p.interaction_id
 JOIN members m ON m.lead_key = e.lead_key WHERE {_past("e.occurred_at")}"""
     if table == "interactions":
         columns += tables.manifest["properties"]
-    replaced = {"lead_id": "m.pseudo_id", "interaction_id": "m.snapshot || '/' || e.interaction_id"}
+    # Several snapshots of one lead share its contacts, which must not meet in the copy.
+    replaced = {
+        "lead_id": "m.pseudo_id",
+        "interaction_id": "m.snapshot || '/' || e.interaction_id",
+        "contact_id": "m.snapshot || '/' || e.contact_id",
+    }
     if event is not None:
         # Where nothing tells when, the row was known since it landed, which is other in a copy.
         unknown = f"CASE WHEN e.{event} IS NULL THEN e.first_landed END"

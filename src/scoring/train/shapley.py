@@ -1,8 +1,5 @@
 """Exact Shapley values of LightGBM trees, many rows at a time, in NumPy.
 
-    parse    LightGBM's model text -> one `Tree` per tree
-    Forest   margins and contributions of all trees for a matrix of rows
-
 Same game as TreeSHAP (Lundberg et al. 2018, path-dependent): a column that is not in the coalition
 sends a row down both sides in proportion to the training rows that went there. Same values as
 LightGBM's `pred_contrib`, up to the order of adding; that one takes each row through each tree,
@@ -17,100 +14,24 @@ leaf adds is
 with `v` the leaf's value, `z_j` the share of training rows that follow the path at column j's
 questions and `o_j` 1 or 0, whether the row does: a polynomial of degree d - 1 in t, which
 Gauss-Legendre quadrature with d // 2 + 1 points integrates exactly (Yu et al. 2022, Linear
-TreeShap, use the same form). So a leaf needs a table of the 2^d outcomes of its d columns.
+TreeShap, use the same form). It is worked out for those of the 2^d outcomes that occur.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-_CATEGORY, _LEFT_BY_DEFAULT, _MISSING_IS_NAN = 1, 2, 8
+from scoring.train.tree_text import Tree, parse
+
 # More sets of answers than this are not tabulated but looked for among the rows.
 _TABLE_AT_MOST = 1 << 20
-# Rows worked on at a time: their codes should stay in the processor's cache.
+# Rows worked on at a time, by a thread: fewer repeat each tree's tables, more need more memory.
 _ROWS = 100_000
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One tree. Nodes are numbered as in LightGBM: 0.. inner nodes, ~0.. leaves.
-
-    feature, left, right   (nodes,) of inner nodes
-    threshold              (nodes,) of numeric questions `value <= threshold`; NaN otherwise
-    levels                 by categorical node: codes that go left
-    missing_left           (nodes,) where a missing value goes
-    inner_rows             (nodes,) training rows that came to the node
-    leaf_rows, value       (leaves,)
-    """
-
-    feature: np.ndarray
-    threshold: np.ndarray
-    levels: dict[int, np.ndarray]
-    missing_left: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    inner_rows: np.ndarray
-    leaf_rows: np.ndarray
-    value: np.ndarray
-
-    def rows(self, node: int) -> float:
-        return float(self.inner_rows[node] if node >= 0 else self.leaf_rows[~node])
-
-    def paths(self) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
-        """(leaf, [(inner node, whether it goes left there), ...]) from the root down."""
-        stack: list[tuple[int, list[tuple[int, bool]]]] = [(0, [])]
-        while stack:
-            node, path = stack.pop()
-            if node < 0:
-                yield ~node, path
-            else:
-                stack.append((int(self.right[node]), [*path, (node, False)]))
-                stack.append((int(self.left[node]), [*path, (node, True)]))
-
-
-def parse(text: str) -> list[Tree]:
-    """The trees of LightGBM's model text that ask anything, in order."""
-    trees = []
-    for block in text.split("end of trees")[0].split("\nTree=")[1:]:
-        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if int(fields["num_leaves"]) > 1:
-            trees.append(_tree(fields))
-    return trees
-
-
-def _tree(fields: dict[str, str]) -> Tree:
-    def numbers(name: str, kind: type = int) -> np.ndarray:
-        return np.array(fields[name].split(), dtype=kind)
-
-    kinds, threshold = numbers("decision_type"), numbers("threshold", float)
-    category = (kinds & _CATEGORY) > 0
-    levels = {}
-    if category.any():
-        bounds, words = numbers("cat_boundaries"), numbers("cat_threshold")
-        for node in np.flatnonzero(category):
-            which = int(threshold[node])
-            own = words[bounds[which] : bounds[which + 1]]
-            bits = (own[:, None] >> np.arange(32)) & 1
-            levels[int(node)] = np.flatnonzero(bits.ravel())
-    # Where fit saw no missing value, LightGBM takes a missing one for 0.
-    by_default = np.where(kinds & _MISSING_IS_NAN, (kinds & _LEFT_BY_DEFAULT) > 0, threshold >= 0)
-    return Tree(
-        feature=numbers("split_feature"),
-        threshold=np.where(category, np.nan, threshold),
-        levels=levels,
-        missing_left=by_default & ~category,
-        left=numbers("left_child"),
-        right=numbers("right_child"),
-        inner_rows=numbers("internal_count", float),
-        leaf_rows=numbers("leaf_count", float),
-        value=numbers("leaf_value", float),
-    )
 
 
 @dataclass(frozen=True)
@@ -168,7 +89,7 @@ class _Game:
 
 
 class Forest:
-    """The trees of one LightGBM model."""
+    """The trees of one LightGBM model, of at most 63 leaves each: a set of answers is an int64."""
 
     def __init__(self, text: str) -> None:
         trees = parse(text)
