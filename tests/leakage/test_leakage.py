@@ -143,7 +143,7 @@ def trained(site: Site, features: FeatureSet) -> pd.DataFrame:
     until = END.replace(tzinfo=UTC)
     rows = build_training(site.project, "conversion", until, features=features).frame()
     rows = rows[rows["as_of"] <= AS_OF].set_index(["lead_id", "as_of"])
-    labels = ["label", "matured_at", "label_known_at"]
+    labels = ["label", "matured_at", "label_known_at", "closed_at", "converted"]
     return rows.drop(columns=["lead_key", "root_key", "group_id", *labels])
 
 

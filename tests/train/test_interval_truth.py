@@ -13,7 +13,6 @@ from scoring.check.run import check
 from scoring.clock import Moment
 from scoring.ingest.run import ingest
 from scoring.project import Project
-from scoring.promote.run import offer
 from scoring.simulate import simulate
 from scoring.train import tracking
 from scoring.train.run import train
@@ -31,9 +30,9 @@ def test_bounds_hold_the_true_chance_of_leads_with_that_probability(seed: int, t
     root = tmp_path / "company"
     shutil.copytree(TEMPLATE / "features", root / "features")
     (root / "models" / "conversion").mkdir(parents=True)
-    model = MODEL.replace("horizon_days = 60", "horizon_days = 90")
+    question = MODEL.replace("horizon_days = 60", "horizon_days = 90")
     (root / "models" / "conversion" / "model.toml").write_text(
-        model + '[learner]\npreset = "fast"\n'
+        question + '[learner]\npreset = "fast"\n'
     )
     (root / "data").mkdir()
     listed = "\n".join(f'{t} = "{t}.parquet"' for t in TABLES)
@@ -50,12 +49,14 @@ def test_bounds_hold_the_true_chance_of_leads_with_that_probability(seed: int, t
     check(project, Moment(as_of=END, now=END))
     early = END - timedelta(days=200)
     train(project, "conversion", early)
-    assert offer(project, "conversion", early).promoted
-    _, champion = tracking.champion(project, "conversion")
-    rows = build_training(project, "conversion", END, features=champion.features).frame()
+    # Whether its gates let it through is no matter here.
+    made = tracking.registered(project, "conversion", tracking.CANDIDATE)
+    assert made is not None
+    model = tracking.load(project, "conversion", made.version, made.fingerprint)
+    rows = build_training(project, "conversion", END, features=model.features).frame()
     later = rows[rows["as_of"] >= early.replace(tzinfo=None)]
-    said = champion.model.predict_proba(champion.joined(later)[list(champion.names)])[:, 1]
-    low, high = champion.interval.bounds(said)
+    said = model.model.predict_proba(model.joined(later)[list(model.names)])[:, 1]
+    low, high = model.interval.bounds(said)
     truth = pd.read_parquet(root / "truth" / "probabilities.parquet")
     truth = truth.set_index(["lead_id", "as_of"])["probability"]
     keys = pd.MultiIndex.from_arrays([later["lead_id"], later["as_of"]])
