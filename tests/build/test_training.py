@@ -256,10 +256,15 @@ def test_features_are_the_champion_s_where_there_is_one(
 
     settings = whole.project.model("conversion")
     kept = project_features(whole.project, settings).keep(["rate", "age"])
-    champion = SimpleNamespace(settings=settings, features=kept, joined=lambda rows: rows)
+    champion = SimpleNamespace(
+        settings=settings,
+        features=kept,
+        joined=lambda rows: rows.assign(like=1.0),
+        learned=SimpleNamespace(columns=(SimpleNamespace(name="like"),)),
+    )
     monkeypatch.setattr(tracking, "champion", lambda *_: (None, champion))
     table = whole.project.features("2026-05-01")
-    assert list(table.columns) == ["lead_id", "as_of", "n_7d", "n_30d", "age", "rate"]
+    assert list(table.columns) == ["lead_id", "as_of", "n_7d", "n_30d", "age", "rate", "like"]
 
 
 def test_scores_come_with_their_zone(whole: Site) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DELIVERIES = 3
+COME_FIRST = ("participants", "contacts")
 
 
 def rebuilt(
@@ -136,7 +137,9 @@ def _deliveries(
             if table in planted:
                 rows = _with(rows, planted[table])
             if len(rows) or table == MAY_BE_EMPTY:
-                found[table] = _cut(rows.take(rng.permutation(len(rows))), rng)
+                shuffled = rows.take(rng.permutation(len(rows)))
+                # Who took part counts as it stood when the interaction landed: it comes along.
+                found[table] = [shuffled] if table in COME_FIRST else _cut(shuffled, rng)
     return found
 
 

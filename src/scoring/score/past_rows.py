@@ -116,7 +116,14 @@ def history_sql(tables: Tables, table: str, parts: Sequence[Part]) -> str:
         return f"""
 SELECT p.* REPLACE (m.snapshot || '/' || p.interaction_id AS interaction_id,
     m.snapshot || '/' || p.contact_id AS contact_id)
-FROM (SELECT {_listed(columns)} FROM {tables.scan(table)} WHERE gone_landed IS NULL) p
+FROM (
+    SELECT {_listed(columns)} FROM {tables.scan(table)} p
+    WHERE EXISTS (
+        SELECT 1 FROM {interactions} e WHERE e.interaction_id = p.interaction_id
+            AND NOT e.inherited AND p.first_landed <= e.first_landed
+            AND (p.gone_landed IS NULL OR p.gone_landed > e.first_landed)
+    )
+) p
 JOIN {interactions} e ON e.interaction_id = p.interaction_id
 JOIN members m ON m.lead_key = e.lead_key WHERE {_past("e.occurred_at")}"""
     if table == "interactions":
