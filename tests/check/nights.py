@@ -41,9 +41,9 @@ class Nights:
         came = {name: self._day(name) for name in TABLES}
         gone = self.number > 0 and self.mode == "full"
         for name, rows in came.items():
-            if gone and name != "leads" and self.rows[name] and self.chance.random() < 0.4:
+            if gone and name != "leads" and len(self.rows[name]) > 1 and self.chance.random() < 0.4:
                 self.rows[name].pop(self.chance.randrange(len(self.rows[name])))
-            if gone and name == "leads" and self.chance.random() < 0.2:
+            if gone and name == "leads" and len(self.rows[name]) > 1 and self.chance.random() < 0.2:
                 self.rows[name].pop(self.chance.randrange(len(self.rows[name])))
             self.rows[name] += rows
         folder = self.world.root / "exports" / "crm"

@@ -57,6 +57,12 @@ class Growth:
             f"SELECT *, {own} AS key_hash FROM ({over(self.rows, new).query})"
         )
         self.arrived = int(scalar(self.connection, "SELECT count(*) FROM night_rows"))
+        if self.name != "interactions":
+            # Rows without a key stand aside each for itself: which of them went cannot be told.
+            keyless = " OR ".join(f"{identifier(c)} IS NULL" for c in self.rows.key)
+            went = f"SELECT count(*) FROM ({over(self.rows, gone).query}) WHERE {keyless}"
+            if scalar(self.connection, went):
+                raise Doubt("a row without its key is gone")
         stood_aside = self.manifest["besides"].get(self.name)
         aside = "SELECT * FROM night_rows LIMIT 0"
         if stood_aside:

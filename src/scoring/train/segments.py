@@ -15,6 +15,8 @@ MIN_ROWS, MIN_EACH = 100, 10
 MOST_VALUES = 8
 AGE_BANDS = (("up to 7 days", 7.0), ("8 to 30 days", 30.0), ("31 to 90 days", 90.0))
 OLDER = "more than 90 days"
+# Whose leads they are is nobody's business here: a model is judged, not the people who sell.
+PERSON = "owner_id"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def segments(
 
 def _parts(rows: pd.DataFrame, columns: Sequence[Column]) -> Iterator[tuple[str, str, np.ndarray]]:
     for column in columns:
-        if column.name not in rows:
+        if column.name not in rows or column.of == PERSON:
             continue
         values = rows[column.name]
         if column.op == "age":
