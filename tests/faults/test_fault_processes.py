@@ -109,7 +109,8 @@ from scoring.stop import stop_on_signals
 stop_on_signals()
 with connect(Path({str(tmp_path)!r})) as connection:
     print("running", flush=True)
-    connection.execute("SELECT sum(a.range * b.range) FROM range(1000000000) a, range(1000) b")
+    while True:
+        connection.execute("SELECT sum(range) FROM range(20000000)").fetchall()
 """
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
