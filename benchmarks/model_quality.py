@@ -147,12 +147,13 @@ def measure(model: str, path: Path, fold: int, peers: Path) -> tuple[np.ndarray,
         else:
             if not peers.exists():
                 return None
-            script = Path(__file__).with_name("model_peers.py")
+            script = Path(__file__).resolve().with_name("model_peers.py")
             command = [peers, script, "--model", model, "--rows", path, "--out", out]
             with (out / "log.txt").open("w") as log:
                 subprocess.run(
                     [*map(str, command), "--fold", str(fold)],
                     check=True,
+                    cwd=out,  # some of them leave files where they run
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=ROOT / "benchmarks/.venv/models/bin/python")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "model-quality")
     arguments = parser.parse_args()
+    arguments.work, arguments.peers = arguments.work.absolute(), arguments.peers.absolute()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, folds {arguments.folds}")
     print("| set | model | AUC | log loss | log loss: best - it, 95 % interval | CPU s |")
     print("|---|---|--:|--:|--:|--:|")

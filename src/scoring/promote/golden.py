@@ -6,12 +6,9 @@ same moment), or both.
 """
 
 import csv
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from scoring.build.partition import LeadScope
@@ -20,11 +17,12 @@ from scoring.clock import parse_moment
 from scoring.errors import ConfigError
 from scoring.project import Project
 from scoring.score import scale
+from scoring.store.publish import scratch
 from scoring.train.artefact import Artefact
 
 FILE = "golden.csv"
 COLUMNS = ("lead_id", "as_of", "grade", "above")
-LETTERS = tuple(letter for letter, _ in scale.GRADES)
+LETTERS = scale.GRADES
 
 
 @dataclass(frozen=True)
@@ -128,22 +126,18 @@ def judge(project: Project, question: str, cases: Sequence[Case], model: Artefac
 def _scored(
     project: Project, question: str, model: Artefact, at: datetime, leads: Sequence[str]
 ) -> list[tuple[str, float, str]]:
-    folder = project.tmp / f"golden-{uuid.uuid4().hex[:8]}"
-    try:
-        built = build_scoring(
+    with scratch(project.tmp, "golden") as folder:
+        frame = build_scoring(
             project,
             question,
             model.settings,
             model.features,
             at,
             scope=LeadScope(tuple(leads)),
-            parent=Path(folder),
-        )
-        frame = built.frame()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            parent=folder,
+        ).frame()
     if not len(frame):
         return []
     probability = model.model.predict_proba(model.joined(frame)[list(model.names)])[:, 1]
-    grades = scale.grade(scale.score(probability, model.reference))
+    grades = model.cuts.grade(scale.score(probability, model.reference))
     return list(zip(frame["lead_id"], probability.tolist(), grades, strict=True))

@@ -1,7 +1,5 @@
 """What sellers would notice: the open leads scored by two models, before one replaces the other."""
 
-import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +9,7 @@ import numpy as np
 
 from scoring.project import Project
 from scoring.score.run import rows_by
+from scoring.store.publish import scratch
 from scoring.train.artefact import Artefact
 from scoring.train.effects import feature_changes
 from scoring.train.tracking import Registered
@@ -112,11 +111,8 @@ def preview(
 def _rows(
     project: Project, question: str, as_of: datetime, registered: Registered, model: Artefact
 ) -> "pd.DataFrame":
-    folder = project.tmp / f"preview-{uuid.uuid4().hex[:8]}"
-    try:
+    with scratch(project.tmp, "preview") as folder:
         _, rows = rows_by(project, question, model, registered.version, as_of, parent=folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return rows[["lead_id", *COMPARED]]
 
 

@@ -7,10 +7,7 @@ Besides, rows are planted at the edges of every window (`probes.py`), and the fe
 they saw them.
 """
 
-import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +26,7 @@ from scoring.score.past_only import rebuilt
 from scoring.score.past_rows import Part
 from scoring.score.probes import PROBES, Kinds, judge, make_probes, planted, probing_part
 from scoring.score.sample import PROBABILITY, Drawn, draw_scores, draw_training
+from scoring.store.publish import scratch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +149,7 @@ def audit(
     give the same sample. Work and disk grow with the sample. Raises NoUsableModel where there is
     no snapshot yet. The caller holds the lock.
     """
-    with _scratch(project) as folder:
+    with scratch(project.tmp, "audit") as folder:
         scores = draw_scores(project, question, as_of, sample // 2, seed, folder / "scores")
         left = sample - (len(scores.part.rows) if scores else 0)
         training = draw_training(project, question, as_of, left, seed, folder / "training")
@@ -197,16 +195,6 @@ def audit(
         not_rebuilt=sum(d.not_rebuilt for d in drawn),
         differences=found,
     )
-
-
-@contextmanager
-def _scratch(project: Project) -> Iterator[Path]:
-    folder = project.tmp / f"audit-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _compare(drawn: Drawn, without: "pd.DataFrame") -> list[Difference]:

@@ -5,13 +5,9 @@ that are built anew. If the outcome is the issued probability, the score says wh
 reasons shown here.
 """
 
-import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +20,7 @@ from scoring.project import Project
 from scoring.score.not_scored import why_not
 from scoring.score.run import list_runs, read_run, read_scores, scores_folder
 from scoring.score.seen import Events, events_of
+from scoring.store.publish import scratch
 from scoring.train import tracking
 from scoring.train.artefact import Artefact
 
@@ -167,7 +164,7 @@ def explain(project: Project, question: str, lead: str, as_of: datetime | None) 
     record = _record(project, question, run)
     model = tracking.load(project, question, record["model_version"], record["fingerprint"])
     since, through = _moment(record["since"]), _moment(record["landed_through"])
-    with _scratch(project) as folder:
+    with scratch(project.tmp, "explain") as folder:
         frame = build_scoring(
             project,
             question,
@@ -273,15 +270,6 @@ def _features(project: Project, model: Artefact, frame: "pd.DataFrame") -> list[
         value = _plain(values.iloc[0])
         found.append(FeatureValue(column.name, value, said, float(parts[column.name])))
     return sorted(found, key=lambda f: (-abs(f.contribution), f.name))
-
-
-@contextmanager
-def _scratch(project: Project) -> Iterator[Path]:
-    folder = project.tmp / f"explain-{uuid.uuid4().hex[:8]}"
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _moment(text: str | None) -> datetime | None:

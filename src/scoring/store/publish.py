@@ -53,6 +53,17 @@ def no_space_is_later() -> Iterator[None]:
 
 
 @contextmanager
+def scratch(tmp: Path, doing: str) -> Iterator[Path]:
+    """An empty folder under `tmp` for the block alone; what is left in it goes with it."""
+    folder = tmp / f"{doing}-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def new_folder(final: Path, tmp: Path) -> Iterator[Path]:
     """A folder to fill. It is moved to `final` when the block ends well, and removed otherwise.
 

@@ -2,9 +2,7 @@
 
 import hashlib
 import shutil
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +13,7 @@ import pandas as pd
 
 from scoring.build.run import Built
 from scoring.project import Project
-from scoring.store.publish import new_folder, write_bytes
+from scoring.store.publish import new_folder, scratch, write_bytes
 from scoring.train import artefact, tracking
 from scoring.train.artefact import Artefact
 from scoring.train.card import card
@@ -55,16 +53,6 @@ def facts_of(
     }
 
 
-@contextmanager
-def _draft(project: Project) -> Iterator[Path]:
-    folder = project.tmp / f"model-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def publish(
     project: Project,
     question: str,
@@ -80,12 +68,11 @@ def publish(
     validated   labels and probabilities of the validation rows; parts: measures on parts of them
     leaks       columns that know the outcome, as `train --json` has them
     """
-    with _draft(project) as folder:
+    with scratch(project.tmp, "model") as folder:
         mark = artefact.write(made, folder)
         final = tracking.models_folder(project, question) / mark[:20]
         with new_folder(final, project.tmp) as draft:
-            for file in folder.iterdir():
-                shutil.copyfile(file, draft / file.name)
+            shutil.copytree(folder, draft, dirs_exist_ok=True)
     facts = made.facts
     metrics = {
         key: float(value)
