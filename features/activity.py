@@ -19,7 +19,7 @@ count_ever = (
     .count()
     .says("{name}: {n} time so far", "{name}: {n} times so far")
 )
-last = interactions().not_by_machine().each_type().last_on().says("{name}: last on {date}")
+last = interactions().not_by_machine().each_type().last_on().says("{name}: {date} (last)")
 total = (
     interactions()
     .not_by_machine()

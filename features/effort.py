@@ -28,14 +28,15 @@ they_last = (
     interactions(direction="inbound")
     .not_by_machine()
     .last_on()
-    .says("they last did something on {date}")
+    .says("they last acted on {date}")
+    .warns("low_engagement", unless="waits_for_us")
 )
 we_last = interactions(direction="outbound").last_on().says("we last tried on {date}")
 their_share = (feature("theirs_90d") / feature("ours_90d")).says(
     "{value} actions of theirs for each of ours"
 )
-waits_for_us = _theirs.waiting_since(_ours).says("waiting for our answer since {date}")
-we_wait = _ours.waiting_since(_theirs).says("we have waited for an answer since {date}")
+waits_for_us = _theirs.waiting_since(_ours).says("has waited for us since {date}")
+we_wait = _ours.waiting_since(_theirs).says("we have waited since {date}").warns("low_engagement")
 our_answer = _theirs.response_median(_ours).says(
     "we usually answer within {n} hour", "we usually answer within {n} hours"
 )
@@ -45,12 +46,16 @@ their_answer = _ours.response_median(_theirs).says(
 their_last_answer = _ours.response_last(_theirs).says(
     "their last answer took {n} hour", "their last answer took {n} hours"
 )
-spoken_theirs = _theirs.count().says(
-    "they turned to us {n} time so far", "they turned to us {n} times so far"
+spoken_theirs = (
+    _theirs.count()
+    .says("they turned to us {n} time so far", "they turned to us {n} times so far")
+    .warns("busy_without_progress", unless="waits_for_us")
 )
 # Endless questions: what they say and ask for every step along the pipeline.
-talk_per_step = (feature("spoken_theirs") / feature("moves_ever")).says(
-    "they turned to us {value} times for each stage"
+talk_per_step = (
+    (feature("spoken_theirs") / feature("moves_ever"))
+    .says("they turned to us {value} times for each stage")
+    .warns("busy_without_progress", strong=True, unless="waits_for_us")
 )
 ours_per_step = (feature("touches_ever") / feature("moves_ever")).says(
     "{value} interactions for each stage"
@@ -65,6 +70,7 @@ long_talks = (
     .where("duration_s", at_least=1200)
     .count()
     .says("{n} call of 20 minutes or more", "{n} calls of 20 minutes or more")
+    .warns("busy_without_progress")
 )
 short_calls = (
     interactions("call*", "phone*", direction="outbound")
@@ -72,4 +78,5 @@ short_calls = (
         part=interactions("call*", "phone*", direction="outbound").where("duration_s", at_most=30)
     )
     .says("{share} of our calls were over at once")
+    .warns("low_engagement")
 )

@@ -64,6 +64,7 @@ burst = (
     .not_by_machine()
     .busiest_share(within_days=3)
     .says("{share} of what they did fell in three days")
+    .warns("low_engagement")
 )
 kinds_of_touch = (
     interactions()

@@ -13,7 +13,7 @@ held = (
     .count(last_days=[90])
     .says("met {n} time in {days} days", "met {n} times in {days} days")
 )
-last_meeting = interactions(*_HELD, *_HELD_TOO).last_on().says("last met on {date}")
+last_meeting = interactions(*_HELD, *_HELD_TOO).last_on().says("last met on {date}").earnest()
 next_step = interactions().ahead("next_step_on").says("a next step is booked for {date}")
 # Many calendars have to meet: only what the customer moved says something about the customer.
 moved_by_them = (
@@ -23,6 +23,16 @@ moved_by_them = (
         "customer moved or cancelled {n} meeting in {days} days",
         "customer moved or cancelled {n} meetings in {days} days",
     )
+)
+moved_alone = (
+    interactions(*_MOVED, *_OFF, direction="inbound")
+    .where("invited_count", at_most=4, or_missing=True)
+    .count(last_days=[90])
+    .says(
+        "moved or cancelled {n} meeting of few people in {days} days",
+        "moved or cancelled {n} meetings of few people in {days} days",
+    )
+    .warns("low_engagement", strong=True)
 )
 moved_by_us = (
     interactions(*_MOVED, *_OFF, direction="outbound")
@@ -41,6 +51,7 @@ steps_missed = (
     interactions()
     .missed("next_step_on", done=interactions(*_HELD, *_HELD_TOO, "call*"), last_days=[180])
     .says("{n} agreed next step was not taken", "{n} agreed next steps were not taken")
+    .warns("low_engagement", unless="moved_by_us_90d")
 )
 most_invited = (
     interactions(*_ANY)

@@ -4,7 +4,7 @@ from scoring import interactions
 
 _BOUGHT = ("purchase*", "order_placed", "order_paid", "invoice_paid*", "payment_received*")
 
-last_purchase = interactions(*_BOUGHT).last_on().says("last bought on {date}")
+last_purchase = interactions(*_BOUGHT).last_on().says("last bought on {date}").earnest()
 bought = (
     interactions(*_BOUGHT)
     .count(last_days=[365])

@@ -1,7 +1,8 @@
 """What is known of budget, authority, need and timeline, and how steady the answers are.
 
 BANT and MEDDIC are fields of the lead with a history: known or not, changed back and forth, moved.
-What the fields say is in `fit.py`.
+Whoever asked, a seller, a form or a chatbot: name their answers as fields in the staging SQL of
+`lead_changes`. What the fields say is in `fit.py`.
 """
 
 from scoring import interactions, lead_changes
@@ -16,6 +17,7 @@ answers = (
     lead_changes(*_ANSWERS)
     .distinct("field")
     .says("{n} question of qualification answered", "{n} questions of qualification answered")
+    .warns("low_engagement", side="low")
 )
 last_answer = lead_changes(*_ANSWERS).last_on().says("last qualified on {date}")
 mind_changed = (
@@ -25,6 +27,7 @@ contradicted = (
     lead_changes(*_ANSWERS)
     .returns("value")
     .says("went back on {n} answer", "went back on {n} answers")
+    .warns("busy_without_progress")
 )
 close_expected = (
     lead_changes("*expected_close*", "*close_date*")
@@ -37,6 +40,7 @@ close_postponed = (
     .says(
         "close date put off {n} time in {days} days", "close date put off {n} times in {days} days"
     )
+    .warns("low_engagement", strong=True)
 )
 amount_cut = (
     lead_changes("amount")

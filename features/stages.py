@@ -16,10 +16,15 @@ stages_seen = (
     .distinct("stage")
     .says("{n} different stage so far", "{n} different stages so far")
 )
-backward = stage_changes().backward().says("fell back {n} time", "fell back {n} times")
+backward = (
+    stage_changes()
+    .backward()
+    .says("fell back {n} time", "fell back {n} times")
+    .warns("busy_without_progress")
+)
 skipped = stage_changes().skipped().says("passed over {n} stage", "passed over {n} stages")
 usual_stay = (
     stage_changes().gap_mean().says("usually {n} day in a stage", "usually {n} days in a stage")
 )
-reached = stage_changes().each_type().last_on().says("reached {name} on {date}")
+reached = stage_changes().each_type().last_on().says("on {date} reached {name}")
 stay = stage_changes().each_type().dwell().says("time spent in stage {name}")

@@ -31,6 +31,7 @@ free_taken = (
     interactions(*_FREE)
     .count()
     .says("took free content or service {n} time", "took free content or service {n} times")
+    .warns("busy_without_progress", strong=True)
 )
 serious_steps = (
     interactions(*_SERIOUS)
@@ -38,8 +39,10 @@ serious_steps = (
     .says("{n} meeting, offer or order", "{n} meetings, offers and orders")
 )
 # After free information: much is taken, nothing is agreed.
-free_per_step = (feature("free_taken") / feature("serious_steps")).says(
-    "took free content {value} times for each meeting or offer"
+free_per_step = (
+    (feature("free_taken") / feature("serious_steps"))
+    .says("took free content {value} times for each meeting or offer")
+    .warns("busy_without_progress")
 )
 materials = (
     interactions(*_FREE)

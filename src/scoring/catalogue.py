@@ -34,6 +34,8 @@ class Entry:
                columns share counts for the first of them
     used_by    models that learned from a column of this name: question, `champion` or `candidate`,
                and version
+    sign       what it warns of (`build/columns.py` SIGN_KINDS), or None; `strong`: by itself
+    earnest    it shows that a lead means to buy
     """
 
     name: str
@@ -46,6 +48,9 @@ class Entry:
     cost: str
     share: float | None
     used_by: tuple[str, ...]
+    sign: str | None
+    strong: bool
+    earnest: bool
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,11 +58,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Missing:
-    """A declaration that makes no feature in this project, and why."""
+    """A declaration that makes no feature in this project, and why.
+
+    sign   what it would warn of: a sign without data counts for nothing. None: no sign
+    """
 
     variable: str
     theme: str
     reason: str
+    sign: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,6 +94,9 @@ def catalogue(project: Project, question: str, as_of: datetime) -> list[Entry]:
             cost=_cost(column),
             share=shares.get(column.name),
             used_by=tuple(used.get(column.name, ())),
+            sign=column.sign.kind if column.sign else None,
+            strong=column.sign is not None and column.sign.strong,
+            earnest=column.earnest,
         )
         for column in built.features.all
     ]
@@ -95,7 +107,15 @@ def missing(project: Project, question: str) -> list[Missing]:
     """The declarations and machine rules that this project cannot feed, by theme and name."""
     model = project.model(question)
     found = absent_features(project, model)
-    told = [Missing(a.named.variable, a.named.theme, a.reason) for a in found]
+    told = [
+        Missing(
+            variable=a.named.variable,
+            theme=a.named.theme,
+            reason=a.reason,
+            sign=a.named.declaration.sign.kind if a.named.declaration.sign else None,
+        )
+        for a in found
+    ]
     rules = absent_rules(project, model).items()
     told += [Missing(rule.variable, rule.theme, reason) for rule, reason in rules]
     return sorted(told, key=lambda m: (m.theme, m.variable))

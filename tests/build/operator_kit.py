@@ -13,6 +13,7 @@ from twin import DAY, Lead, Row, World
 
 from scoring.build.columns import STREAMS, Column, StageOrder
 from scoring.build.declare import Declaration
+from scoring.build.lists import Lists
 from scoring.build.reduce import reduce_stream
 from scoring.build.vocabulary import Vocabulary
 from scoring.engine.arrays import NEVER, Events, Stream
@@ -45,6 +46,7 @@ VOCABULARY: Vocabulary = replace(
     ),
     of_streams=PROPERTIES,
     order=ORDER,
+    lists=Lists(values={"cheerful": ["Go*", "x"], "talk": ["c1", "?"]}),
 )
 VOCABULARY = replace(
     VOCABULARY,
@@ -63,7 +65,10 @@ def one(declaration: Declaration) -> Column:
 
 
 def values(
-    world: World, found: Sequence[Column], snapshots: Sequence[tuple[str, datetime]]
+    world: World,
+    found: Sequence[Column],
+    snapshots: Sequence[tuple[str, datetime]],
+    properties: Mapping[str, Mapping[str, str]] = PROPERTIES,
 ) -> list[dict[str, Any]]:
     """Column → value of each (lead_id, as_of), as the arrays give it; missing is None."""
     leads = sorted(lead.lead_id for lead in world.leads)
@@ -74,7 +79,7 @@ def values(
     for name in STREAMS:
         own = [c for c in found if c.stream == name]
         if own:
-            stream, events = arrays(world, name, leads)
+            stream, events = arrays(world, name, leads, properties)
             for column, told in reduce_stream(stream, events, own, key, as_of).items():
                 for place, value in zip(order, told, strict=True):
                     missing = value is None or (isinstance(value, float) and math.isnan(value))
@@ -111,7 +116,12 @@ def table(*rows: tuple[Any, ...]) -> list[Row]:
     return made
 
 
-def arrays(world: World, name: str, leads: Sequence[str]) -> tuple[Stream, Events]:
+def arrays(
+    world: World,
+    name: str,
+    leads: Sequence[str],
+    properties: Mapping[str, Mapping[str, str]] = PROPERTIES,
+) -> tuple[Stream, Events]:
     """One stream of a world, as an engine hands it over."""
     table = {
         "interactions": world.interactions,
@@ -128,7 +138,7 @@ def arrays(world: World, name: str, leads: Sequence[str]) -> tuple[Stream, Event
     kinds = sorted({(r.what, r.direction) for _, r, _ in rows}, key=str)
     told: dict[str, np.ndarray] = {}
     levels: dict[str, np.ndarray] = {}
-    for of, kind in PROPERTIES[name].items():
+    for of, kind in properties[name].items():
         listed = [r.values.get(of) for _, r, _ in rows]
         if kind == "text":
             texts = list(dict.fromkeys(v for v in listed if v is not None))
@@ -159,7 +169,8 @@ def micros(moment: datetime) -> int:
 EXACT = (
     "count", "sum", "max", "min", "first", "last", "active_days", "distinct", "first_on",
     "last_on", "changes", "returns", "rises", "falls", "missed", "followed_by", "busiest",
-    "furthest", "backward", "skipped", "entered_on", "waiting_since",
+    "furthest", "backward", "skipped", "entered_on", "waiting_since", "last_listed", "repeated",
+    "unfollowed", "unprepared",
 )  # fmt: skip
 
 

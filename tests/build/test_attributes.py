@@ -1,6 +1,7 @@
 """What stood in the lead's row at as_of, against the slow twin."""
 
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twin import DAY, Lead, Row, World
 
-from scoring.build.declare import each_attribute
+from scoring.build.declare import attribute, each_attribute
+from scoring.build.lists import Lists
 from scoring.config import SnapshotsSection
 
 START = datetime(2026, 1, 1)
 END = START + 200 * DAY
 KINDS = {"tier": "text", "size": "number", "partner": "flag", "it's": "text"}
-COLUMNS = columns(words(attributes=KINDS), own=each_attribute())
+PATTERNS = ("g*", "?", "*n")
+WORDS = replace(words(attributes=KINDS), lists=Lists(values={"short": PATTERNS}))
+COLUMNS = columns(WORDS, own=each_attribute())
+LISTED = columns(WORDS, listed=attribute("tier").is_listed("short"))
 ANY_TIME = SnapshotsSection(every_days=1, close_after_days=3000)
 TEXTS = {
     "tier": ["gold", "tin", "", None],
@@ -95,10 +100,19 @@ def test_attributes_equal_the_twin(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = build(
-            Path(folder), world, COLUMNS, snapshots=ANY_TIME, rhythm=sorted(set(as_ofs)),
-            until=END, attributes=KINDS, at_creation=at_creation, tracked=tracked,
-        )  # fmt: skip
+            Path(folder),
+            world,
+            [*COLUMNS, *LISTED],
+            snapshots=ANY_TIME,
+            rhythm=sorted(set(as_ofs)),
+            until=END,
+            attributes=KINDS,
+            at_creation=at_creation,
+            tracked=tracked,
+        )
     for row in made:
+        tier = row["tier"]
+        assert row["listed"] == (None if tier is None else float(twin.like(tier, PATTERNS)))
         for column in COLUMNS:
             name = column.of or ""
             said = twin.attribute(

@@ -159,7 +159,7 @@ def test_features_lists_every_column_with_what_it_costs(company: Path):
     said = json.loads(_run(company, "features", "--json"))
     by_name = {f["name"]: f for f in said["features"]}
     assert len(by_name) == len(said["features"])
-    assert 150 <= len(by_name) <= 240
+    assert 150 <= len(by_name) <= 280
     assert all(f["sentence"] and f["theme"] for f in by_name.values())
     assert (by_name["touches_30d"]["window"], by_name["touches_ever"]["window"]) == (30, None)
     assert by_name["age_of_lead"]["coverage"] == 1
@@ -170,7 +170,26 @@ def test_features_lists_every_column_with_what_it_costs(company: Path):
     assert sum(shares) == pytest.approx(1)
     assert {f["cost"] for f in by_name.values() if f["share"] is not None} == {"history"}
     assert not any(f["used_by"] for f in by_name.values())
+    moved = by_name["moved_alone_90d"]
+    assert (moved["sign"], moved["strong"]) == ("low_engagement", True)
+    assert by_name["decider_joined"]["earnest"]
+    assert by_name["touches_30d"]["sign"] is None
+    silent = {m["variable"]: m for m in said["silent_signs"]}
+    assert silent["competitor_contacts"]["sign"] == "outside_profile"
+    assert silent.keys() & by_name.keys() == set()
+    assert "bounced" not in silent, "no sign"
     assert not list((company / ".scoring" / "tmp").glob("catalogue-*"))
+
+
+def test_features_tells_signs_and_those_without_data(company: Path):
+    lines = _run(company, "features").splitlines()
+    (moved,) = [line for line in lines if line.strip().startswith("moved_alone_90d")]
+    assert moved.endswith("[strong sign of low engagement]")
+    (joined,) = [line for line in lines if line.strip().startswith("decider_joined")]
+    assert joined.endswith("[lifts a flag]")
+    start = lines.index("signs that this history has no data for; they count for nothing")
+    (silent,) = [line for line in lines[start:] if "signs.competitor_contacts" in line]
+    assert "property `domain`" in silent
 
 
 def test_check_says_what_cannot_be_computed_and_why(company: Path):

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from scoring.build.columns import Column, Condition, Selection, StageOrder
+from scoring.build.columns import Column, Condition, Selection, Sign, StageOrder
 from scoring.build.declare import (
     Events,
     attribute,
@@ -118,6 +119,10 @@ def test_a_share_names_types_or_rows(ask: Callable[[], object]) -> None:
         (lambda r: r.where("p", is_in=["a", 1]), "either texts or numbers"),
         (lambda r: r.where("type", is_in=["call"]), r"interactions\(…\)"),
         (lambda r: r.where("direction", is_in=["inbound"]), r"interactions\(…\)"),
+        (lambda r: r.where("p", listed=""), "must say `at_least`"),
+        (lambda r: r.where("p", listed="a", is_in=["b"]), "must say `at_least`"),
+        (lambda r: r.where("p", or_missing=True), "must say `at_least`"),
+        (lambda r: r.mentions(""), "must name a list of words"),
     ],
 )
 def test_a_condition_is_bounds_or_values(ask: Callable[[Events], object], message: str) -> None:
@@ -157,11 +162,50 @@ def test_conditions_add_up_and_leave_the_selection_alone() -> None:
         ),
         (lambda: interactions().missed("due", done="meeting"), "Got str instead"),
         (lambda: interactions(""), "must be a name or a pattern"),
+        (lambda: contacts().mentions("price"), "asked of interactions"),
+        (lambda: lead_changes("budget").last_listed("value", ""), "must name a list"),
+        (lambda: lead_age().is_listed("x"), r"asked of attribute\("),
+        (lambda: each_attribute().is_listed("x"), r"asked of attribute\("),
+        (lambda: attribute("industry").is_listed(""), r"asked of attribute\("),
+        (lambda: each_attribute(but="owner_id"), "`but` must be a list"),
+        (lambda: interactions().unfollowed(contacts(), within_days=1), "must be of one history"),
+        (lambda: interactions().unprepared("call"), "Got str instead"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(ask: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda d: d.warns("low_engagment"), 'Did you mean "low_engagement"'),
+        (lambda d: d.warns("low_engagement", side="left"), '"high", "low" or "both"'),
+        (lambda d: d.warns("low_engagement", above=1, below=2), "one number"),
+        (lambda d: d.warns("low_engagement", above=float("nan")), "one number"),
+        (lambda d: d.warns("low_engagement", above="3"), "one number"),
+        (lambda d: d.warns("low_engagement", below=True), "one number"),
+    ],
+)
+def test_a_sign_is_of_a_kind_and_a_side(ask: Callable[[Any], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ask(interactions().count())
+
+
+def test_a_sign_has_one_window() -> None:
+    with pytest.raises(ConfigError, match="must have one window"):
+        interactions().count(last_days=[7, 30]).warns("low_engagement")
+    interactions().count(last_days=[30]).warns("low_engagement")
+
+
+def test_what_a_sign_says_is_kept_whatever_comes_first() -> None:
+    said = interactions().count().says("{n}").warns("low_engagement", below=2, unless="a").earnest()
+    turned = interactions().count().earnest().warns("low_engagement", below=2, unless=["a"])
+    assert said == turned.says("{n}")
+    assert said.sign == Sign("low_engagement", False, "low", 2.0, ("a",))
+    assert said.shows_intent
+    assert interactions().count().warns("outside_profile").sign == Sign("outside_profile", False)
 
 
 def test_the_lead_s_own_row() -> None:
@@ -198,11 +242,26 @@ WHERE = (
                order=(StageOrder(("a", "b")), StageOrder(("b",), 1_700_000_000_000_000))),
         Column("r", "r", "t", "columns", "ratio", inputs=("a", "b"), singular="x", plural="y"),
         Column("c", "c", "t", "lead", "attribute", of="c", kind="category", each="attribute"),
+        Column("l", "l", "t", "lead", "listed", of="c", like=("a*", "b")),
+        Column("w", "w", "t", "interactions", "count",
+               where=(Condition("p", listed="x", like=("a",), or_missing=True),)),
+        Column("s", "s", "t", "interactions", "count", sign=Sign("low_engagement", True)),
+        Column("s", "s", "t", "interactions", "count", earnest=True,
+               sign=Sign("outside_profile", False, "both", 2.5, ("a", "b"))),
     ],
 )  # fmt: skip
 def test_a_column_survives_the_way_through_json(column: Column) -> None:
     assert Column.from_json(json.loads(json.dumps(column.to_json()))) == column
     assert Column.from_json({**column.to_json(), "newer": 1}) == column
+
+
+def test_a_condition_of_an_older_format_is_read() -> None:
+    """Models that were trained before lists and signs have less to say."""
+    old = {"of": "p", "at_least": 1.0, "at_most": None, "is_in": None}
+    column = {"name": "s", "variable": "s", "theme": "t", "stream": "interactions", "op": "count",
+              "where": [old]}  # fmt: skip
+    assert Column.from_json(column).where == (Condition("p", at_least=1.0),)
+    assert Column.from_json(column).sign is None
 
 
 def test_a_share_of_the_first_format_is_read() -> None:

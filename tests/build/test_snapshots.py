@@ -1,6 +1,7 @@
 """Who is looked at, as of when: the rules' sentences as rows (given, expect), and the twin."""
 
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -301,10 +302,25 @@ asked_questions = st.builds(
     label=st.sampled_from(["within_horizon", "at_decision"]),
     censor=st.sampled_from([(), ("recycled",), ("churned", "disqualified")]),
 )
+asked_events = st.builds(
+    QuestionSection,
+    event=st.sampled_from([("call",), ("mail",), ("mail", "call")]),
+    horizon_days=st.sampled_from([1, 5, 20]),
+    gap_days=st.sampled_from([0, 0, 3]),
+    censor=st.sampled_from([(), ("won",), ("recycled", "won")]),
+)
+# Questions about events are refused where no history has them.
+ONE_OF_EACH = (Row("a", START + 99 * DAY, "call"), Row("a", START + 99 * DAY, "mail"))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(whole_worlds(), asked_snapshots, asked_questions, near, st.sampled_from([AGE, READING]))
+@given(
+    whole_worlds(),
+    asked_snapshots,
+    st.one_of(asked_questions, asked_events),
+    near,
+    st.sampled_from([AGE, READING]),
+)
 def test_snapshots_and_labels_equal_the_twin(
     world: World,
     asked: SnapshotsSection,
@@ -312,6 +328,7 @@ def test_snapshots_and_labels_equal_the_twin(
     end: datetime,
     features: list[Column],
 ) -> None:
+    world = replace(world, interactions=(*world.interactions, *ONE_OF_EACH))
     with tempfile.TemporaryDirectory() as folder:
         made = build(Path(folder), world, features, snapshots=asked, question=question, until=end)
     expected = []

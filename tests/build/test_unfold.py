@@ -9,7 +9,7 @@ import pytest
 from build_kit import build, columns, named, words
 from twin import DAY, Lead, Row, World
 
-from scoring.build.columns import StageOrder
+from scoring.build.columns import Condition, StageOrder
 from scoring.build.declare import (
     Declaration,
     attribute,
@@ -21,6 +21,7 @@ from scoring.build.declare import (
     stage_changes,
 )
 from scoring.build.featureset import DESCRIBING, FeatureSet, chosen, usable_attributes
+from scoring.build.lists import Lists
 from scoring.build.load import Named
 from scoring.build.unfold import MIN_LEADS, absent, unfold
 from scoring.build.vocabulary import Vocabulary
@@ -143,6 +144,75 @@ def test_a_ratio_reads_columns_that_somebody_declares() -> None:
 
 def reasons(vocabulary: Vocabulary, **declarations: Declaration) -> dict[str, str]:
     return {a.named.variable: a.reason for a in absent(named(**declarations), vocabulary)}
+
+
+def test_conditions_that_a_project_cannot_ask() -> None:
+    """Lists are compiled into the column; what no row has need not be met where that is said."""
+    vocabulary = replace(
+        words(
+            ["call"],
+            properties={"domain": "text", "minutes": "number"},
+            attributes={"industry": "text", "staff": "number"},
+        ),
+        lists=Lists(values={"free_mail": ("Gmail.*",)}),
+    )
+    calls = interactions("call")
+    made = columns(
+        vocabulary,
+        known=calls.where("domain", listed="free_mail").count(),
+        there=calls.where("minutes", at_most=3, or_missing=True).count(),
+        never=calls.where("invited_count", at_most=3, or_missing=True).count(),
+        part=calls.share(part=calls.where("domain", listed="free_mail")),
+        newest=calls.last_listed("domain", "free_mail"),
+        card=attribute("industry").is_listed("free_mail"),
+    )
+    found = {c.name: c for c in made}
+    assert found["known"].where == (Condition("domain", listed="free_mail", like=("gmail.*",)),)
+    assert found["there"].where == (Condition("minutes", at_most=3, or_missing=True),)
+    assert found["never"].where == ()
+    assert found["part"].part.where[0].like == found["newest"].like == ("gmail.*",)
+    assert (found["card"].like, found["card"].kind) == (("gmail.*",), "number")
+    assert reasons(
+        vocabulary,
+        number=calls.where("minutes", listed="free_mail").count(),
+        newest=calls.last_listed("minutes", "free_mail"),
+        staff=attribute("staff").is_listed("free_mail"),
+        city=attribute("city").is_listed("free_mail"),
+    ) == {
+        "number": "`minutes` is a number, and `listed` needs texts.",
+        "newest": "`minutes` is a number, and `last_listed` needs texts.",
+        "staff": "`staff` is a number, and `is_listed` needs texts.",
+        "city": "`city` is no attribute that may be used.",
+    }
+
+
+def test_attributes_are_left_aside_by_name() -> None:
+    vocabulary = words(attributes={"industry": "text", "owner_id": "text"})
+    assert names(columns(vocabulary, x=each_attribute(but=["owner_id"]))) == ["industry"]
+    assert reasons(vocabulary, x=each_attribute(but=["industry", "owner_id"])) == {
+        "x": "no attribute may be used."
+    }
+
+
+def test_an_excuse_must_be_declared() -> None:
+    vocabulary = words(["call"])
+    calls = interactions("call")
+    late = calls.count(last_days=[30])
+    with pytest.raises(ConfigError, match=r"excused by `lat`.*Did you mean .late."):
+        columns(vocabulary, late=late, x=calls.count().warns("low_engagement", unless="lat"))
+    with pytest.raises(ConfigError, match="excused by `late`"):
+        columns(vocabulary, late=late, x=calls.count().warns("low_engagement", unless="late"))
+    made = columns(
+        vocabulary, late=late, x=calls.count().warns("low_engagement", unless="late_30d")
+    )
+    assert names(made) == ["late_30d", "x"]
+    # An excuse that this project cannot compute excuses nobody.
+    made = columns(
+        vocabulary,
+        late=interactions("fax").count(),
+        x=calls.count().warns("low_engagement", unless="late"),
+    )
+    assert names(made) == ["x"]
 
 
 def test_an_absent_declaration_has_a_reason_and_the_nearest_name() -> None:

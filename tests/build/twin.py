@@ -9,6 +9,7 @@ survivor from the merge on, through every step of a chain.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -144,15 +145,27 @@ def selects(selection: Selection, row: Row, as_of: datetime) -> bool:
 
 
 def _meets(condition: Condition, row: Row) -> bool:
-    """A row without the property does not meet a condition on it."""
+    """A row without the property does not meet a condition on it, unless it says so."""
     value = row.values.get(condition.of)
     if value is None:
-        return False
+        return condition.or_missing
+    if condition.listed is not None:
+        return like(value, condition.like)
     if condition.is_in is not None:
         return value in condition.is_in
     if condition.at_least is not None and value < condition.at_least:
         return False
     return condition.at_most is None or value <= condition.at_most
+
+
+def like(text: str, patterns: Iterable[str]) -> bool:
+    """Whether a text is like one of the patterns: `*` is any letters, capitals do not matter."""
+    return any(
+        re.fullmatch(
+            re.escape(p).replace(r"\*", ".*").replace(r"\?", "."), text.strip().lower(), re.S
+        )
+        for p in patterns
+    )
 
 
 def local(at: datetime, zone: ZoneInfo) -> datetime:
@@ -218,6 +231,21 @@ def _operate(
             if column.op == "followed_by":
                 return len(followed)
             return len(followed) / len(window) if window else None
+        case "unfollowed":
+            return len(
+                [
+                    r
+                    for r in window
+                    if r.at + column.within * DAY < as_of
+                    and not any(
+                        b.at <= r.at + column.within * DAY for b in _behind(history, r, then)
+                    )
+                ]
+            )
+        case "unprepared":
+            return len(
+                [r for r in window if not any(t in history[: history.index(r)] for t in then)]
+            )
         case "response_mean" | "response_median" | "response_last" | "waiting_since":
             return _conversation(column, history, past, then, as_of)
         case "furthest":
@@ -277,6 +305,10 @@ def _operate(
             return (recent - earlier) / (recent + earlier) if recent + earlier else None
         case "distinct":
             return len(set(given))
+        case "repeated":
+            return max((given.count(value) for value in given), default=0)
+        case "last_listed":
+            return like(given[-1], column.like) if given else None
     raise AssertionError(column.op)
 
 
@@ -462,6 +494,8 @@ def label(
     root = world.root(lead_id)
     if any(lead.held and world.root(lead.lead_id) == root for lead in world.leads):
         return None
+    if asked.event:
+        return _event_label(world, root, as_of, asked, data_end)
     start = as_of if asked.label == "at_decision" else as_of + asked.gap_days * DAY
     end = start + asked.horizon_days * DAY
     inside = []
@@ -479,3 +513,32 @@ def label(
     if first is not None and first[1] in asked.censor:
         return None
     return int(first is not None and first[1] == asked.outcome), first[2] if first else end
+
+
+def _event_label(
+    world: World, root: str, as_of: datetime, asked: QuestionSection, data_end: datetime
+) -> tuple[int, datetime] | None:
+    """What happened from as_of on, one thing after the other, until something answers."""
+    start = as_of + asked.gap_days * DAY
+    end = start + asked.horizon_days * DAY
+    if end > data_end:
+        return None
+    happened = [
+        (row.at, 0, row.what)
+        for row in world.interactions
+        if row.what in asked.event
+        and not row.gone
+        and row.known_at < data_end
+        and world.root(row.lead_id) == root
+    ]
+    happened += [(row.at, 1, row.what) for known, row in decisions(world, root) if known < data_end]
+    for at, is_decision, what in sorted(happened):
+        if not as_of <= at < end:
+            continue
+        if is_decision and what in asked.censor:
+            return None
+        if is_decision and what != "recycled":
+            return 0, end
+        if not is_decision and at >= start:
+            return 1, end
+    return 0, end

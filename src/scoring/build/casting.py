@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from scoring.build.columns import Column
-from scoring.build.language.declaration import NEED_NUMBERS
+from scoring.build.language.rows import NEED_NUMBERS
 from scoring.engine.arrays import Events
 from scoring.engine.numbers import as_numbers
 
@@ -26,9 +26,10 @@ def as_compiled(events: Events, columns: Iterable[Column]) -> Events:
     for column in columns:
         if column.op in (*NEED_NUMBERS, "first", "last"):
             (texts if column.kind == "category" else numbers).add(column.of or "")
+        elif column.op == "last_listed":
+            texts.add(column.of or "")
         for condition in (c for s in column.selections for c in s.where):
-            told = any(isinstance(v, str) for v in condition.is_in or ())
-            (texts if told else numbers).add(condition.of)
+            (texts if condition.of_texts else numbers).add(condition.of)
     values, levels = dict(events.values), dict(events.levels)
     for name in numbers & levels.keys():
         values[name] = _numbers(levels.pop(name))[values[name]]

@@ -5,9 +5,12 @@ types, properties and attributes that a project has. Columns are immutable, trav
 a champion, and are never read from the feature files again once a model is trained.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from scoring.engine.reading import whole
 
 # The history tables that features read, and what tells their rows apart.
 KIND_NAMES = {
@@ -19,7 +22,9 @@ KIND_NAMES = {
 STREAMS = tuple(KIND_NAMES)
 # Computed by `partition.py` of the lead's own row and of other columns; every other operator is a
 # function in `operators/`.
-LEAD_OPS = ("attribute", "age")
+LEAD_OPS = ("attribute", "age", "listed")
+# Of them, those that read an attribute of the lead.
+OF_ATTRIBUTES = ("attribute", "listed")
 COLUMN_OPS = ("ratio", "difference")
 # What these say is a moment: days before as_of, or (the last) days after it.
 PAST_DATES = ("first_on", "last_on", "entered_on", "waiting_since", "age")
@@ -27,6 +32,9 @@ FUTURE_DATES = ("ahead",)
 DATE_OPS = (*PAST_DATES, *FUTURE_DATES)
 # Their value moves by itself every night, so a sentence never shows it as a number.
 MOVING_OPS = ("decayed", "dwell")
+
+# What a warning speaks of (docs/flags.md); of several with the same evidence the first is named.
+SIGN_KINDS = ("low_engagement", "busy_without_progress", "outside_profile")
 
 Value = str | float | bool
 
@@ -37,12 +45,22 @@ class Condition:
 
     at_least, at_most   bounds of a number, both inclusive
     is_in               the values that it may have: texts, numbers, or True and False
+    listed              the list of features/words.toml whose patterns a text must match one of
+    like                those patterns, in small letters, as they were when this was compiled
+    or_missing          a row without the property meets it, too
     """
 
     of: str
     at_least: float | None = None
     at_most: float | None = None
     is_in: tuple[Value, ...] | None = None
+    listed: str | None = None
+    like: tuple[str, ...] = ()
+    or_missing: bool = False
+
+    @property
+    def of_texts(self) -> bool:
+        return self.listed is not None or any(isinstance(v, str) for v in self.is_in or ())
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,26 @@ class StageOrder:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """That a column warns of a lead that will not buy.
+
+    kind     one of SIGN_KINDS
+    strong   it is evidence by itself; a weak one needs company
+    side     which side is the bad one: `high` (more than `limit` fires), `low` (less does), or
+             `both` (farther from 0 than `limit` does)
+    limit    a number of the team's own, in the column's unit. None: learned from leads that
+             bought, at the same stage and age (`flag/signs.py`)
+    unless   columns that excuse the lead: one that is neither missing nor 0 keeps the sign silent
+    """
+
+    kind: str
+    strong: bool
+    side: str = "high"
+    limit: float | None = None
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Column:
     """One feature column.
 
@@ -85,12 +123,16 @@ class Column:
     days        the window [as_of - days, as_of), None is the whole history; the half-life of
                 `decayed`
     within      days between two rows: of `followed_by`, `busiest` and the like
+    like        for `listed` and `last_listed`: patterns of texts, in small letters
     inputs      for COLUMN_OPS: the two columns
     order       for operators of stages: the pipeline as it was configured, oldest first
     kind        `number`, `flag` (0 or 1) or `category`
     each        what unfolded it (`type`, `number`, `text`, `attribute`), or None: such columns
                 are kept only where they are frequent enough in the training rows
     singular, plural   the sentence; `label` is the type's or attribute's name in words
+    sign        what it warns of, or None
+    earnest     an act of the lead that shows intent: a newer one (a date that is nearer, a count
+                that grew) lifts a flag
     """
 
     name: str
@@ -108,6 +150,7 @@ class Column:
     then: Selection | None = None
     days: int | None = None
     within: int | None = None
+    like: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     order: tuple[StageOrder, ...] = ()
     kind: str = "number"
@@ -115,6 +158,8 @@ class Column:
     singular: str = ""
     plural: str = ""
     label: str = ""
+    sign: Sign | None = None
+    earnest: bool = False
 
     @property
     def selection(self) -> Selection:
@@ -155,6 +200,9 @@ class Column:
         for name in ("part", "then"):
             if name in values:
                 values[name] = _selection(values[name])
+        if "sign" in values:
+            said = dict(values["sign"])
+            values["sign"] = Sign(**{**said, "unless": tuple(said.get("unless", ()))})
         values["where"] = _conditions(values.get("where", ()))
         values["order"] = tuple(
             StageOrder(tuple(o["stages"]), o["valid_from"]) for o in values.get("order", ())
@@ -181,9 +229,17 @@ def _conditions(values: Any) -> tuple[Condition, ...]:
             v["at_least"],
             v["at_most"],
             None if v["is_in"] is None else tuple(v["is_in"]),
+            v.get("listed"),
+            tuple(v.get("like", ())),
+            v.get("or_missing", False),
         )
         for v in values
     )
+
+
+def listed_in(patterns: tuple[str, ...], text: str) -> bool:
+    """Whether a text matches one of the patterns of a list, whatever its capital letters."""
+    return re.fullmatch(whole(patterns), text.strip(" ").lower()) is not None
 
 
 def told_by_kind(stream: str, name: str) -> bool:

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from scoring.build.language.counts import Counts
-from scoring.build.language.declaration import DIRECTIONS, Declaration, Direction, selection_of
+from scoring.build.language.declaration import DIRECTIONS, Declaration, Direction
+from scoring.build.language.rows import selection_of
 from scoring.build.language.sequences import Sequences
 from scoring.build.language.stages import Stages
 from scoring.build.language.times import Times
@@ -167,9 +168,15 @@ def attribute(name: str) -> Declaration:
     return Declaration(stream="lead", op="attribute", of=name)
 
 
-def each_attribute() -> Declaration:
-    """Every attribute that may be used: known at creation, or with a history of its own."""
-    return Declaration(stream="lead", op="attribute", each="attribute")
+def each_attribute(*, but: Iterable[str] = ()) -> Declaration:
+    """Every attribute that may be used: known at creation, or with a history of its own.
+
+    `but` names attributes that are left aside. Example: `each_attribute(but=["owner_id"])`.
+    """
+    names = () if isinstance(but, str) else tuple(but)
+    if isinstance(but, str) or any(not isinstance(name, str) for name in names):
+        raise ConfigError(f"`but` must be a list of attributes. Got {but!r} instead.")
+    return Declaration(stream="lead", op="attribute", each="attribute", but=names)
 
 
 def lead_age() -> Declaration:

@@ -1,12 +1,13 @@
 """Which columns a question uses in this project, and what it leaves out and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from scoring.build.columns import Column
 from scoring.build.learned import STREAM, learned_columns
+from scoring.build.lists import Lists, load_lists
 from scoring.build.load import load_features, load_rules
 from scoring.build.machine import MachineRule, NamedRule, usable_rules
 from scoring.build.unfold import Absent, absent, plain, unfold
@@ -111,17 +112,23 @@ def usable(project: "Project", model: ModelToml) -> Usable:
     from scoring.engine.vocabulary import (
         directed,
         filled,
+        free_texts,
         known_properties,
         tracked_fields,
         types_and_holders,
     )
 
-    tables, reading = Tables.open(project), project.settings.reading
+    tables, lists = Tables.open(project), load_lists(project.root / "features")
+    reading = reading_of(project, lists)
     with project.connect() as connection:
         tracked = tracked_fields(connection, tables)
         found = dict(tables.manifest["attributes"])
         found |= {name: DESCRIBING[name] for name in filled(connection, tables, DESCRIBING)}
         attributes, left_out = usable_attributes(found, tracked, model)
+        texts = [name for name, kind in attributes.items() if kind == "text"]
+        for name in free_texts(connection, tables, "leads", texts):
+            del attributes[name]
+            left_out[name] = "free text: people wrote it, and no two leads say the same"
         types, holders = types_and_holders(connection, tables)
         properties = known_properties(connection, tables, reading)
     if not model.features.allow_protected:
@@ -136,6 +143,7 @@ def usable(project: "Project", model: ModelToml) -> Usable:
         attributes=attributes,
         of_streams=properties,
         order=project.settings.stage_orders,
+        lists=lists,
     )
     return Usable(words, tracked, left_out)
 
@@ -169,9 +177,14 @@ def project_features(project: "Project", model: ModelToml) -> FeatureSet:
         tracked=frozenset(found.tracked["source"]),
         left_out=found.left_out,
         learned=tuple(learned),
-        reading=project.settings.reading,
+        reading=reading_of(project, found.words.lists),
         machines=rules,
     )
+
+
+def reading_of(project: "Project", lists: Lists) -> Reading:
+    """How history rows are read: as scoring.toml says, and by the words that the team looks for."""
+    return replace(project.settings.reading, words=lists.text)
 
 
 def absent_features(project: "Project", model: ModelToml) -> list[Absent]:

@@ -31,7 +31,7 @@ def peers_rate(of: Declaration) -> Declaration:
     tells. Nothing closed yet: 1. No value of the attribute: missing.
     """
     _must_be_attribute("peers_rate", of)
-    return Declaration(stream=STREAM, op="peers_rate", of=of.of, each=of.each)
+    return Declaration(stream=STREAM, op="peers_rate", of=of.of, each=of.each, but=of.but)
 
 
 def like_won(of: Declaration) -> Declaration:
@@ -41,7 +41,7 @@ def like_won(of: Declaration) -> Declaration:
     Bayes). Nothing closed yet: 0. No attribute known: missing.
     """
     _must_be_attribute("like_won", of)
-    return Declaration(stream=STREAM, op="like_won", of=of.of, each=of.each)
+    return Declaration(stream=STREAM, op="like_won", of=of.of, each=of.each, but=of.but)
 
 
 def against_won(of: Reference | Declaration, by: str | None = None) -> Declaration:
@@ -59,7 +59,9 @@ def against_won(of: Reference | Declaration, by: str | None = None) -> Declarati
         return Declaration(stream=STREAM, op="against_won", inputs=inputs)
     _must_be_attribute("against_won", of)
     beside = () if by is None else (by,)
-    return Declaration(stream=STREAM, op="against_won", of=of.of, each=of.each, inputs=beside)
+    return Declaration(
+        stream=STREAM, op="against_won", of=of.of, each=of.each, but=of.but, inputs=beside
+    )
 
 
 def _must_be_attribute(called: str, of: Declaration) -> None:
@@ -114,6 +116,8 @@ def _columns(item: Named, named: Sequence[Named], known: Mapping[str, Column]) -
         op=declaration.op,
         singular=declaration.singular,
         plural=declaration.plural,
+        sign=declaration.sign,
+        earnest=declaration.shows_intent,
     )
     if declaration.op == "against_won" and not (declaration.of or declaration.each):
         _check(item, declaration.inputs[0], "number", named, known)
@@ -125,6 +129,7 @@ def _columns(item: Named, named: Sequence[Named], known: Mapping[str, Column]) -
         c
         for c in known.values()
         if c.op == "attribute" and c.kind == kind and declaration.of in (None, c.of)
+        if c.of not in declaration.but
     ]
     if not found:
         what = f"the attribute `{declaration.of}`" if declaration.of else "an attribute"
@@ -168,7 +173,12 @@ def _check(
                 f"{item.where}: `{item.variable}` must be given a {kind} here. "
                 f"`{name}` is a {found} instead."
             )
-    elif any(name == n.variable or name.startswith(f"{n.variable}_") for n in named):
+    elif any(
+        name == n.variable
+        or name.startswith(f"{n.variable}_")
+        or (n.declaration.stream == "lead" and n.declaration.each is not None)
+        for n in named
+    ):
         raise Unfed(f"it reads `{name}`, which cannot be computed here")
     else:
         raise ConfigError(

@@ -19,6 +19,7 @@ from scoring.engine.arrays import Events, Stream
 from scoring.engine.connection import Connection, identifier
 from scoring.engine.events import read_stream
 from scoring.engine.snapshots import age_days
+from scoring.engine.words import listed_sql
 from scoring.store.publish import no_space_is_later
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def write_partition(
     survivors   where several partitions are built: what was read once for all of them
     """
     if rows.labels and survivors is None:
-        survivors = read_survivors(connection, tables, rows.landed)
+        survivors = read_survivors(connection, tables, rows)
     make_leads(connection, tables, partition, rows)
     histories = _histories(connection, tables, partition, features, rows)
     interactions = histories["interactions"][1] if "interactions" in histories else None
@@ -99,7 +100,10 @@ ORDER BY s.snap_id"""
 
 
 def _of_lead(column: Column) -> str:
-    return age_days("l.created_at") if column.op == "age" else f"a.{identifier(column.of or '')}"
+    if column.op == "age":
+        return age_days("l.created_at")
+    value = f"a.{identifier(column.of or '')}"
+    return listed_sql(value, column.like) if column.op == "listed" else value
 
 
 def _compared(op: str, one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -83,6 +83,7 @@ def build_training(
     scope: LeadScope | None = None,
     parent: Path | None = None,
     days_earlier: int = 0,
+    asked: ModelToml | None = None,
 ) -> Built:
     """The labelled rows whose label was known by `as_of`. Built again only if something changed.
 
@@ -90,9 +91,10 @@ def build_training(
     scope      only these leads
     parent     a folder of the caller's own, so that the question's training table stays as it is
     days_earlier   every snapshot so many days before its moment, to see what that changes
+    asked    other settings than the question's own
     """
     tables = Tables.open(project)
-    model = project.model(question)
+    model = asked or project.model(question)
     folder = "training" if features is None else "training_champion"
     data_end = min(tables.data_end, as_of)
     if features is None:
@@ -174,7 +176,7 @@ def _build(
             survivors = None
             if rows.labels:
                 with project.connect() as connection:
-                    survivors = read_survivors(connection, tables, rows.landed)
+                    survivors = read_survivors(connection, tables, rows)
             work = partial(_one_partition, project.tmp, tables, features, rows, draft, survivors)
             each = compute_of(project).each(work, tables.partitions)
             for partition, (made, days, gone) in enumerate(each):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scoring.build.columns import Column, Condition, Selection
+from scoring.build.columns import Column, Condition, Selection, listed_in
 from scoring.engine.arrays import Events, Stream
 
 # Kinds that are counted through a table of this size; more are counted after closing ranks.
@@ -72,21 +72,27 @@ def told_apart(stream: Stream, events: Events, columns: Sequence[Column]) -> tup
 
 
 def meets(events: Events, condition: Condition) -> np.ndarray:
-    """(n,) bool: rows that have the property and meet the condition."""
+    """(n,) bool: rows that meet the condition."""
     values = events.values[condition.of]
     levels = events.levels.get(condition.of)
     if levels is not None:
-        wanted = [v for v in condition.is_in or () if isinstance(v, str)]
-        among = np.append(np.isin(levels.astype(str), wanted), False)  # code -1 is missing
+        if condition.listed is not None:
+            fits = np.array([listed_in(condition.like, str(v)) for v in levels], dtype=bool)
+        else:
+            wanted = [v for v in condition.is_in or () if isinstance(v, str)]
+            fits = np.isin(levels.astype(str), wanted)
+        among = np.append(fits, condition.or_missing)  # code -1 is missing
         return np.asarray(among[values.astype(np.int64)])
+    missing = np.isnan(values)
     if condition.is_in is not None:
-        return np.isin(values, [float(v) for v in condition.is_in if not isinstance(v, str)])
-    found = ~np.isnan(values)
+        wanted_numbers = [float(v) for v in condition.is_in if not isinstance(v, str)]
+        return np.isin(values, wanted_numbers) | (missing & condition.or_missing)
+    found = ~missing
     if condition.at_least is not None:
         found &= values >= condition.at_least
     if condition.at_most is not None:
         found &= values <= condition.at_most
-    return np.asarray(found)
+    return np.asarray(found | missing if condition.or_missing else found)
 
 
 def groups(selections: Iterable[np.ndarray], kinds: int) -> np.ndarray:

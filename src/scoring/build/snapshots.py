@@ -1,5 +1,6 @@
 """Who is looked at, as of when, and what became of them: a partition's leads and snapshots."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,13 @@ from scoring.build.rows import Rows
 from scoring.config import SnapshotsSection
 from scoring.engine.attributes import attributes_sql
 from scoring.engine.connection import BinderError, Connection, ValueFault, columns_of
-from scoring.engine.labels import closings_sql, labels_sql, settling_sql, speaking_sql
-from scoring.engine.landed import Landed
+from scoring.engine.labels import (
+    asked_events_sql,
+    closings_sql,
+    labels_sql,
+    settling_sql,
+    speaking_sql,
+)
 from scoring.engine.population import checked_where
 from scoring.engine.snapshots import (
     activity_sql,
@@ -39,14 +45,26 @@ class Survivors:
 
     outcomes   as `decisions_sql` gives them
     held       root_key of the leads of which any outcome is in quarantine
+    events     as `asked_events_sql` gives them; None where the question asks for an outcome
     """
 
     outcomes: pa.Table
     held: pa.Table
+    events: pa.Table | None
 
 
-def read_survivors(connection: Connection, tables: "Tables", landed: Landed) -> Survivors:
-    leads = tables.scan("leads")
+def read_survivors(connection: Connection, tables: "Tables", rows: Rows) -> Survivors:
+    leads, landed, events = tables.scan("leads"), rows.landed, None
+    if rows.question.event:
+        _known_types(tables, rows.question.event)
+        merged = (
+            f"(SELECT lead_key, root_lead_key FROM {leads} WHERE root_lead_key IN"
+            f" (SELECT root_lead_key FROM {leads} WHERE root_lead_key <> lead_key))"
+        )
+        interactions = tables.scan("interactions")
+        events = connection.sql(
+            asked_events_sql(interactions, merged, rows.question.event, landed)
+        ).to_arrow_table()
     return Survivors(
         outcomes=connection.sql(
             f"SELECT * FROM ({decisions_sql(tables.scan('outcomes'), landed)}) WHERE lead_key IN"
@@ -55,6 +73,7 @@ def read_survivors(connection: Connection, tables: "Tables", landed: Landed) -> 
         held=connection.sql(
             f"SELECT DISTINCT root_lead_key AS root_key FROM {leads} WHERE held"
         ).to_arrow_table(),
+        events=events,
     )
 
 
@@ -122,6 +141,12 @@ def make_snapshots(
         assert survivors is not None
         connection.register("held_roots", survivors.held)
         make("all_decisions", speaking_sql())
+        if survivors.events is not None:
+            connection.register("survivors_events", survivors.events)
+            own = asked_events_sql(
+                tables.scan("interactions", partition), "leads", rows.question.event, landed
+            )
+            make("asked_events", f"{own} UNION ALL SELECT * FROM survivors_events")
         make("labels", labels_sql(rows.question, data_end=rows.until))
         make("closings", closings_sql(rows.question, data_end=rows.until))
         if rows.question.label == "at_decision":
@@ -192,6 +217,19 @@ def _make_activity(
 
 def _seen(lead_key: np.ndarray, seen_at: np.ndarray) -> pa.Table:
     return pa.table({"lead_key": lead_key, "seen_at": seen_at.view("datetime64[us]")})
+
+
+def _known_types(tables: "Tables", event: Sequence[str]) -> None:
+    """Every type of `[question] event` must be one of the history's."""
+    types = sorted({kind["type"] for kind in tables.manifest["kinds"]})
+    for name in event:
+        if name not in types:
+            raise ConfigError(
+                f"model.toml: `question.event` names `{name}`, which is not a type of the "
+                f"interactions.{nearest(name, types)}",
+                "`scoring features` lists what is counted; data/staging/<source>/interactions.sql "
+                "may give types other names.",
+            )
 
 
 def _at_columns(tables: "Tables", snapshots: SnapshotsSection) -> None:

@@ -14,6 +14,7 @@ from scoring.build.vocabulary import (
     compiled,
     near,
     needs_met,
+    patterns,
     rows_of,
     types_of,
 )
@@ -65,6 +66,7 @@ def absent(named: Iterable[Named], words: Vocabulary) -> list[Absent]:
 def _unfolded(named: Sequence[Named], words: Vocabulary) -> tuple[list[Column], list[Absent]]:
     columns: list[Column] = []
     missing: list[Absent] = []
+    _excuses_declared(named)
 
     def take(item: Named, make: Callable[[], list[Column]]) -> None:
         try:
@@ -83,6 +85,20 @@ def _unfolded(named: Sequence[Named], words: Vocabulary) -> tuple[list[Column], 
     return _without_twins(columns, named), missing
 
 
+def _excuses_declared(named: Sequence[Named]) -> None:
+    """Raises ConfigError for a sign that is excused by what nothing declares."""
+    for item in named:
+        sign = item.declaration.sign
+        for name in sign.unless if sign else ():
+            whole = {n.variable for n in named if n.declaration.windows == (None,)}
+            if name not in whole and not any(could_make(n, name) for n in named):
+                variables = [n.variable for n in named]
+                raise ConfigError(
+                    f"{item.where}: `{item.variable}` is excused by `{name}`, which is not "
+                    f"declared.{nearest(name, variables)}"
+                )
+
+
 def _of_columns(item: Named, named: Sequence[Named], known: dict[str, Column]) -> list[Column]:
     for name in item.declaration.inputs:
         if name in known and known[name].kind == "category":
@@ -90,7 +106,7 @@ def _of_columns(item: Named, named: Sequence[Named], known: dict[str, Column]) -
                 f"{item.where}: `{item.variable}` must be of numbers. `{name}` is a text instead."
             )
         if name not in known:
-            if not any(_could_make(n, name) for n in named):
+            if not any(could_make(n, name) for n in named):
                 raise ConfigError(
                     f"{item.where}: `{item.variable}` reads `{name}`, which is not declared, or "
                     f"is a ratio or difference itself.{nearest(name, known)}"
@@ -99,7 +115,7 @@ def _of_columns(item: Named, named: Sequence[Named], known: dict[str, Column]) -
     return [_column(item, item.variable, inputs=item.declaration.inputs)]
 
 
-def _could_make(item: Named, name: str) -> bool:
+def could_make(item: Named, name: str) -> bool:
     """Whether a declaration makes the column `name` in a project with the history for it."""
     declaration = item.declaration
     if declaration.op in COLUMN_OPS or declaration.each == "attribute":
@@ -127,9 +143,11 @@ def _columns(item: Named, words: Vocabulary) -> list[Column]:
     column = replace(
         column,
         types=selection.types,
+        where=selection.where,
         of=declaration.of,
         part=compiled(declaration.part, words) if declaration.part else None,
         then=compiled(declaration.then, words) if declaration.then else None,
+        like=patterns(declaration.listed, words) if declaration.listed else (),
         order=words.order if declaration.op in NEED_ORDER else (),
         kind="category" if category else "number",
     )
@@ -166,10 +184,14 @@ def _lead_columns(item: Named, words: Vocabulary) -> list[Column]:
             f"`{declaration.of}` is no attribute that may be used"
             f"{near(declaration.of or '', words.attributes)}"
         )
-    if not words.attributes:
-        raise Unfed("no attribute may be used")
+    if declaration.op == "listed":
+        return [_listed(item, declaration, words)]
+    wanted = [declaration.of or ""]
     each = declaration.each == "attribute"
-    wanted = sorted(words.attributes) if each else [declaration.of or ""]
+    if each:
+        wanted = sorted(name for name in words.attributes if name not in declaration.but)
+    if not wanted:
+        raise Unfed("no attribute may be used")
     return [
         replace(
             _column(item, plain(name) if each else item.variable),
@@ -180,6 +202,19 @@ def _lead_columns(item: Named, words: Vocabulary) -> list[Column]:
         )
         for name in wanted
     ]
+
+
+def _listed(item: Named, declaration: Declaration, words: Vocabulary) -> Column:
+    kind = words.attributes[declaration.of or ""]
+    if kind != "text":
+        raise Unfed(f"`{declaration.of}` is a {kind}, and `is_listed` needs texts")
+    column = _column(item, item.variable)
+    return replace(
+        column,
+        of=declaration.of,
+        label=in_words(declaration.of or ""),
+        like=patterns(declaration.listed or "", words),
+    )
 
 
 def _column(item: Named, name: str, inputs: tuple[str, ...] = ()) -> Column:
@@ -198,6 +233,8 @@ def _column(item: Named, name: str, inputs: tuple[str, ...] = ()) -> Column:
         singular=declaration.singular,
         plural=declaration.plural,
         each=declaration.each,
+        sign=declaration.sign,
+        earnest=declaration.shows_intent,
     )
 
 

@@ -1,11 +1,14 @@
 """What a project's history holds, and whether it can feed a declaration."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from scoring.build.columns import KIND_NAMES, Condition, Selection, StageOrder, told_by_kind
-from scoring.build.language.declaration import NEED_NUMBERS, Declaration, Rows
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import NEED_NUMBERS, Rows
+from scoring.build.lists import Lists, chosen
+from scoring.engine.reading import MENTIONS
 from scoring.errors import nearest
 
 NEED_ORDER = ("furthest", "backward", "skipped")
@@ -22,6 +25,7 @@ class Vocabulary:
     attributes   usable attribute → `number`, `text` or `flag`
     of_streams   other stream → property → kind
     order        the pipeline as it is configured, oldest first; empty where it is not
+    lists        the team's word lists
     """
 
     types: Mapping[str, Mapping[str, int]]
@@ -31,6 +35,7 @@ class Vocabulary:
     attributes: Mapping[str, str]
     of_streams: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     order: tuple[StageOrder, ...] = ()
+    lists: Lists = field(default_factory=Lists)
 
     def of_stream(self, stream: str) -> Mapping[str, str]:
         """Property → kind; what the kind of a row tells is among them."""
@@ -75,20 +80,39 @@ def types_of(rows: Rows, words: Vocabulary) -> set[str]:
         if not types:
             raise Unfed(f"none of its interactions is recorded as {rows.direction}")
     for condition in rows.conditions:
-        _can_be_met(condition, kind_of(rows.stream, condition.of, words))
+        if not _never_asked(rows.stream, condition, words):
+            _can_be_met(condition, kind_of(rows.stream, condition.of, words))
     return types
 
 
 def compiled(rows: Rows, words: Vocabulary) -> Selection:
     """The selection with the types that the project has. Raises Unfed."""
     types = types_of(rows, words)
-    chosen = None if rows.patterns == ("*",) else tuple(sorted(types))
-    return Selection(chosen, rows.direction, rows.conditions, rows.by_person)
+    named = None if rows.patterns == ("*",) else tuple(sorted(types))
+    where = tuple(
+        replace(c, like=patterns(c.listed, words)) if c.listed else c
+        for c in rows.conditions
+        if not _never_asked(rows.stream, c, words)
+    )
+    return Selection(named, rows.direction, where, rows.by_person)
+
+
+def _never_asked(stream: str, condition: Condition, words: Vocabulary) -> bool:
+    """Whether every row meets it, as no row has the property."""
+    return condition.or_missing and condition.of not in words.of_stream(stream)
+
+
+def patterns(listed: str, words: Vocabulary) -> tuple[str, ...]:
+    """The patterns of a list. Raises ConfigError where there is no such list."""
+    return chosen(words.lists.values, listed, "values")
 
 
 def kind_of(stream: str, name: str, words: Vocabulary) -> str:
     """`number`, `text` or `flag`. Raises Unfed for a property that no row has."""
     known = words.of_stream(stream)
+    if name not in known and stream == "interactions" and name.startswith(MENTIONS):
+        chosen(words.lists.text, name.removeprefix(MENTIONS), "text")
+        raise Unfed("no interaction of this history has a text")
     if name not in known:
         raise Unfed(f"no row of {stream} has the property `{name}`{near(name, known)}")
     return known[name]
@@ -101,6 +125,8 @@ def needs_met(declaration: Declaration, words: Vocabulary) -> str | None:
     if declaration.of is None:
         return None
     kind = kind_of(declaration.stream, declaration.of, words)
+    if kind != "text" and declaration.op == "last_listed":
+        raise Unfed(f"`{declaration.of}` is a {kind}, and `last_listed` needs texts")
     if kind == "text" and declaration.op in NEED_NUMBERS:
         raise Unfed(f"`{declaration.of}` is a text, and `{declaration.op}` needs numbers")
     if kind == "flag" and declaration.op in ("ahead", "missed"):
@@ -111,7 +137,11 @@ def needs_met(declaration: Declaration, words: Vocabulary) -> str | None:
 
 
 def _can_be_met(condition: Condition, kind: str) -> None:
-    texts = any(isinstance(v, str) for v in condition.is_in or ())
+    if condition.listed is not None:
+        if kind != "text":
+            raise Unfed(f"`{condition.of}` is a {kind}, and `listed` needs texts")
+        return
+    texts = condition.of_texts
     if condition.is_in is None and kind == "text":
         raise Unfed(f"`{condition.of}` is a text, and the bounds of `where` need numbers")
     if texts and kind != "text":

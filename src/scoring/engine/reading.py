@@ -6,13 +6,15 @@
     deciding_invited, deciding_attended      those of them whose role decides
     contact_role, contact_seniority,         of the contact that the interaction names
     contact_domain
+    mentions_<list>                          1 where the text of the interaction has a word of the
+                                             list, 0 where not; nothing else of a text is ever read
 
 A property of the CRM's own with one of these names is taken as it is.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -47,6 +49,8 @@ COMPUTED: Mapping[str, Kind] = {**LOCAL, **OF_PARTICIPANTS, **OF_CONTACT}
 OF_LEAD_CHANGES: Mapping[str, Kind] = {"value": "text", "number": "number"}
 OF_CONTACTS: Mapping[str, Kind] = {"contact_id": "text", "seniority": "text", "domain": "text"}
 UNKNOWN_ROLE = "unknown"
+# What stands before the name of a list of words.
+MENTIONS = "mentions_"
 # Changes of these end a lead and say nothing about it while it is open.
 CLOSING_FIELDS = ("merged_into", "merged_at", "deleted_at")
 
@@ -59,11 +63,13 @@ class Reading:
     lead_time_zone   column of leads with the lead's own time zone (IANA name), or None. Its value
                      is the one that landed first
     deciding_roles   patterns of contacts' roles, compared as `normal` writes them
+    words            list → words to look for in texts, as `words.py` reads them
     """
 
     zone: str = "UTC"
     lead_time_zone: str | None = None
     deciding_roles: tuple[str, ...] = DECIDING_ROLES
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def deciding(self, roles: Iterable[str]) -> list[str]:
         """Those of the roles that decide."""
@@ -75,6 +81,7 @@ class Reading:
             "zone": self.zone,
             "lead_time_zone": self.lead_time_zone,
             "deciding_roles": list(self.deciding_roles),
+            "words": {name: list(words) for name, words in self.words.items()},
         }
 
     @staticmethod
@@ -83,7 +90,17 @@ class Reading:
             zone=value["zone"],
             lead_time_zone=value["lead_time_zone"],
             deciding_roles=tuple(value["deciding_roles"]),
+            words={name: tuple(words) for name, words in value.get("words", {}).items()},
         )
+
+
+def whole(patterns: Iterable[str]) -> str:
+    """A regular expression of whole texts in small letters that are like one of the patterns: `*`
+    is any letters, `?` is one."""
+    said = [
+        "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern) for pattern in patterns
+    ]
+    return f"(?s)^(?:{'|'.join(said)})$"
 
 
 def normal(role: str) -> str:

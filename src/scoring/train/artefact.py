@@ -2,6 +2,7 @@
 
     model.json, lightgbm*.txt, hashes.json  the estimator
     recipe.json                             question, features, reference population, data, measures
+    flag/                                   the estimator of the flag, where there is one
 
 The folder's fingerprint is a hash over its files; it stands in the model registry and is checked
 before anything is loaded.
@@ -9,7 +10,7 @@ before anything is loaded.
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from scoring.build.columns import Column
 from scoring.build.featureset import FeatureSet
 from scoring.config import ModelToml
 from scoring.errors import NoUsableModel
+from scoring.flag.model import Flag
+from scoring.score.scale import Cuts
 from scoring.train.interval import Interval
 from scoring.train.learned import Learned
 from scoring.train.model import ConversionModel
 from scoring.train.payload import HASHES
+from scoring.train.questions import Question
 
 RECIPE = "recipe.json"
 FORMAT = 1
@@ -40,6 +44,9 @@ class Artefact:
     facts       JSON: the data, the measures and the lineage, for the card and for people
     interval    how far its probabilities may be off
     learned     tables of the columns among `names` that are learned from other leads
+    flag        on leads that will not buy, with its own risk model; None: not for this question
+    cuts        of the score into grades and temperatures
+    questions   fields of qualification that can be asked for, most telling first
     """
 
     model: ConversionModel
@@ -50,6 +57,18 @@ class Artefact:
     facts: dict[str, Any]
     interval: Interval = field(default_factory=Interval.nothing)
     learned: Learned = field(default_factory=Learned)
+    flag: Flag | None = None
+    cuts: Cuts = field(default_factory=Cuts)
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def scoring_features(self) -> FeatureSet:
+        """What `build` makes for a score: the champion's columns and those of its flag."""
+        if self.flag is None:
+            return self.features
+        own = {c.name for c in self.features.columns}
+        more = tuple(c for c in self.flag.features.columns if c.name not in own)
+        return replace(self.features, columns=(*self.features.columns, *more))
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -81,7 +100,11 @@ def write(artefact: Artefact, folder: Path) -> str:
         "facts": artefact.facts,
         "interval": artefact.interval.to_json(),
         "learned": artefact.learned.to_json(),
+        "cuts": artefact.cuts.to_json(),
+        "questions": [question.to_json() for question in artefact.questions],
     }
+    if artefact.flag is not None:
+        recipe["flag"] = artefact.flag.write(folder)
     text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (folder / RECIPE).write_text(text, encoding="utf-8")
     return fingerprint(folder)
@@ -126,4 +149,7 @@ def read(folder: Path, expected: str) -> Artefact:
             Interval.from_json(recipe["interval"]) if "interval" in recipe else Interval.nothing()
         ),
         learned=Learned.from_json(recipe["learned"]) if "learned" in recipe else Learned(),
+        flag=Flag.read(recipe["flag"], folder) if "flag" in recipe else None,
+        cuts=Cuts.from_json(recipe["cuts"]) if "cuts" in recipe else Cuts(),
+        questions=tuple(Question.from_json(q) for q in recipe.get("questions", ())),
     )

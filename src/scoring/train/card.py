@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
+from scoring.flag.price import price, promise
 from scoring.train.artefact import Artefact
 from scoring.train.segments import Segment
 
@@ -63,6 +64,9 @@ def card(
         tables=tables,
         segments=segments,
         leaks=leaks,
+        flag=made.flag.facts if made.flag else None,
+        flag_promise=promise(made.flag.facts) if made.flag else "",
+        flag_price=price(made.flag.facts) if made.flag else "",
         passed=passed,
         why=why,
         pictures=[_svg(figure) for figure in figures.values()],

@@ -34,15 +34,23 @@ class Comparison:
 
 
 def comparisons(
-    rows: pd.DataFrame, ends: pd.DataFrame, outcome: str, censored: Sequence[str], seed: int
+    rows: pd.DataFrame,
+    ends: pd.DataFrame,
+    outcome: str,
+    censored: Sequence[str],
+    seed: int,
+    *,
+    recurs: bool = False,
 ) -> dict[Kind, Comparison]:
     """The comparisons that the rows can feed; one with too few leads of either kind is absent.
 
-    rows   training rows: label, root_key, group_id and the columns
-    ends   root_key, created_at, outcome and decided_at (missing while open)
+    rows     training rows: label, root_key, group_id and the columns
+    ends     root_key, created_at, outcome and decided_at (missing while open)
+    recurs   what the question asks for can happen to a lead again and again
 
     Each lead is there by one of its rows, drawn at random; for `label`, a lead that converts by
-    one of those that do.
+    one of those that do. Not where it recurs: the others would be the leads to which it never
+    happens, and every honest count of the same events in the past would tell them apart.
     """
     drawn = rows.sample(frac=1, random_state=seed)
     by_lead = ends.set_index("root_key").reindex(drawn["root_key"])
@@ -50,7 +58,7 @@ def comparisons(
     counted = decided & ~by_lead["outcome"].isin(list(censored)).to_numpy()
     won = (by_lead["outcome"] == outcome).to_numpy()
     label = drawn["label"].to_numpy() == 1
-    order = np.argsort(~label, kind="stable")
+    order = np.argsort(~label, kind="stable") if not recurs else np.arange(len(label))
     months = by_lead["created_at"].dt.to_period("M").to_numpy()
     first = ~drawn["root_key"].duplicated().to_numpy()
     parts: dict[Kind, tuple[np.ndarray, np.ndarray]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scoring.build.columns import Column
+from scoring.build.columns import OF_ATTRIBUTES, Column
 from scoring.build.featureset import FeatureSet
 from scoring.build.partition import LeadScope
 from scoring.build.run import Built, build_training
@@ -102,8 +102,9 @@ def search(
         ends = read_ends(connection, tables, until)
         changes = read_changes(connection, tables, built.features.attributes, until)
     rows = _some(rows, seed)
-    censored = model.question.censor
-    compared = comparisons(rows, ends, model.question.outcome, censored, seed)
+    censored = model.question.sale_censor
+    recurs = bool(model.question.event)
+    compared = comparisons(rows, ends, model.question.outcome, censored, seed, recurs=recurs)
     alpha = LEVEL / (TESTS_OF_A_COLUMN * max(len(columns), 1))
     earlier = None
     if "label" in compared:
@@ -111,9 +112,9 @@ def search(
     found: list[Leak] = []
     histories = 0
     for column in columns:
-        in_row = column.op == "attribute" and column.of not in built.features.tracked
+        in_row = column.op in OF_ATTRIBUTES and column.of not in built.features.tracked
         leak = None
-        if column.op == "attribute":
+        if column.op in OF_ATTRIBUTES:
             history = changes[changes["field"] == column.of]
             history = history[history["origin"] == ("landing" if in_row else "source")]
             histories += len(history) > 0

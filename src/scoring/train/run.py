@@ -3,31 +3,36 @@
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from scoring.build.featureset import FeatureSet
-from scoring.build.run import Built, build_scoring, build_training
+from scoring.build.run import Built, build_training
 from scoring.config import ModelToml
 from scoring.errors import NoUsableModel
+from scoring.flag.run import train_flag
+from scoring.flag.settings import FlagSection
 from scoring.project import Project
+from scoring.score import next_step
 from scoring.store.publish import read_json, write_json
 from scoring.train import artefact, tracking
 from scoring.train.artefact import Artefact
 from scoring.train.effects import Effect, Recipe, effects
 from scoring.train.gates import Decision, Newer, decide, no_leak
+from scoring.train.groups import Validated
 from scoring.train.incumbent import comparable, newer_data, other_recipe, same_recipe
 from scoring.train.interval import fit_interval
 from scoring.train.leak_search import search, without
 from scoring.train.metrics import measures
 from scoring.train.publish import facts_of, publish
-from scoring.train.recipe import Fitted, baseline_probabilities, fit
+from scoring.train.questions import learn_questions
+from scoring.train.recipe import baseline_probabilities, fit
+from scoring.train.reference import with_tonight
 from scoring.train.segments import segments
 from scoring.train.splits import (
     conversions,
@@ -39,8 +44,6 @@ from scoring.train.touch import with_touch
 
 log = logging.getLogger(__name__)
 
-SMALLEST_REFERENCE = 200
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -49,6 +52,8 @@ class Trained:
 
     leaks          columns that know the outcome, as `Leak.to_json` says them
     not_testable   rule of the search for leaks that nothing could be held against → why
+    flag           what the candidate's flag promises and costs (docs/flags.md), None: it has none
+    groups         the conversion of each grade and temperature, as `Group.to_json` says it
     """
 
     validation: dict[str, Any]
@@ -64,6 +69,8 @@ class Trained:
     leaks: tuple[dict[str, Any], ...]
     not_testable: dict[str, str]
     changes: list[dict[str, Any]]
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    flag: dict[str, Any] | None = None
     reused: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +87,8 @@ class Trained:
             "features": self.features,
             "left_out": self.left_out,
             "changes": self.changes,
+            "groups": self.groups,
+            "flag": self.flag,
             "reused": self.reused,
         }
 
@@ -93,7 +102,10 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     """
     settings = project.model(question)
     built = build_training(project, question, as_of)
-    record = project.store / "trainings" / f"{question}-{_key(built, settings, as_of)}.json"
+    table = next_step.settings_of(project.root, question)
+    asked = table.questions if table else ()
+    key = _key(built, settings, project.flag, asked, as_of)
+    record = project.store / "trainings" / f"{question}-{key}.json"
     if (again := _recorded(project, question, record)) is not None:
         return again
     rows = settled(with_touch(project, question, as_of, built), built.settling)
@@ -145,11 +157,20 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
     kept = built.features.keep(final.names)
     facts = facts_of(rows, built, split, validation, baselines, as_of)
     facts["changes"] = [asdict(change) for change in changes]
-    reference = _reference(project, question, settings, kept, final, as_of, probability)
+    reference = artefact.quantiles(probability)
     interval = fit_interval(probability, y, late["group_id"].to_numpy())
+    flag = train_flag(project, question, rows, built.features, as_of, seed)
     made = Artefact(
-        final.model, settings, kept, final.names, reference, facts, interval, final.learned
+        final.model, settings, kept, final.names, reference, facts, interval, final.learned, flag
     )
+    made = replace(
+        made,
+        questions=learn_questions(
+            made.model, made.joined(rows), made.names, made.features.columns, asked, seed=seed
+        ),
+    )
+    validated = Validated(probability, y, late["root_key"].to_numpy())
+    made = with_tonight(project, question, made, validated, as_of)
     found = tuple(leak.to_json() for leak in searched.leaks)
     registered = publish(
         project,
@@ -175,16 +196,22 @@ def train(project: Project, question: str, as_of: datetime) -> Trained:
         leaks=found,
         not_testable=searched.not_testable,
         changes=[asdict(change) for change in changes],
+        groups=made.facts["groups"],
+        flag=dict(made.flag.facts) if made.flag else None,
     )
     write_json(record, asdict(trained))
     return trained
 
 
-def _key(built: Built, settings: ModelToml, as_of: datetime) -> str:
+def _key(
+    built: Built, settings: ModelToml, flag: FlagSection, asked: Sequence[str], as_of: datetime
+) -> str:
     """Everything that a training depends on."""
     said = [
         built.folder.name,
         settings.model_dump(mode="json"),
+        flag.model_dump(mode="json"),
+        list(asked),
         as_of.isoformat(),
         version("lead-scoring"),
     ]
@@ -215,19 +242,3 @@ def _enough(rows: pd.DataFrame, settings: ModelToml) -> None:
             f"at least {needed} conversions and as many leads without one are needed.",
             "`scoring doctor` says how far the history reaches; the present champion goes on.",
         )
-
-
-def _reference(
-    project: Project,
-    question: str,
-    settings: ModelToml,
-    features: FeatureSet,
-    fitted: Fitted,
-    as_of: datetime,
-    validated: np.ndarray,
-) -> np.ndarray:
-    """Quantiles of tonight's open leads; of the validation rows where those are too few."""
-    tonight = build_scoring(project, question, settings, features, as_of)
-    if tonight.rows >= SMALLEST_REFERENCE:
-        return artefact.quantiles(fitted.probability(tonight.frame()))
-    return artefact.quantiles(validated)

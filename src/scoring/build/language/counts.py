@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from scoring.build.language.declaration import Declaration, Rows, one_window, selection_of, windows
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import Rows, one_window, selection_of, windows
 from scoring.errors import ConfigError
 
 

@@ -1,26 +1,20 @@
-"""A declaration, and the selection of rows that it starts from."""
+"""A declaration: what is computed of which rows, what a seller reads, what it is a sign of."""
 
-import math
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from scoring.build.columns import KIND_NAMES, Condition, Value, told_by_kind
-from scoring.engine.reading import OF_CONTACTS, OF_LEAD_CHANGES
+from scoring.build.columns import SIGN_KINDS, Condition, Sign
 from scoring.errors import ConfigError, nearest
 
+if TYPE_CHECKING:
+    from scoring.build.language.rows import Rows
+
 Direction = Literal["inbound", "outbound"]
+SignKind = Literal["low_engagement", "busy_without_progress", "outside_profile"]
 DIRECTIONS = ("inbound", "outbound")
 PLACEHOLDERS = {"n", "value", "share", "days", "date", "name"}
-LONGEST_WINDOW = 36_500
-# What the rows of a stream have. Those of interactions are the project's own.
-PROPERTIES: Mapping[str, Mapping[str, str]] = {
-    "stage_changes": {"stage": "text"},
-    "lead_changes": {"field": "text", **OF_LEAD_CHANGES},
-    "contacts": {"role": "text", **OF_CONTACTS},
-}
-NEED_NUMBERS = ("sum", "mean", "max", "min", "rises", "falls")
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,16 @@ class Declaration:
     sql: str = ""
     part: "Rows | None" = None
     then: "Rows | None" = None
+    listed: str | None = None
+    but: tuple[str, ...] = ()
     windows: tuple[int | None, ...] = (None,)
     within: int | None = None
     inputs: tuple[str, ...] = ()
     each: str | None = None
     singular: str = ""
     plural: str = ""
+    sign: Sign | None = None
+    shows_intent: bool = False
 
     def says(self, singular: str, plural: str | None = None) -> "Declaration":
         """The sentence for a seller; `plural` where the number in it can be other than one."""
@@ -55,163 +53,68 @@ class Declaration:
                 )
         return replace(self, singular=singular, plural=plural or singular)
 
-
-@dataclass(frozen=True)
-class Rows:
-    """A selection of history rows, before it is said what to compute of them."""
-
-    stream: str
-    patterns: tuple[str, ...]
-    direction: Direction | None = None
-    conditions: tuple[Condition, ...] = ()
-    by_person: bool = False
-    each: str | None = None
-
-    def where(
+    def warns(
         self,
-        of: str,
+        kind: SignKind,
         *,
-        at_least: float | None = None,
-        at_most: float | None = None,
-        is_in: Sequence[Value] | None = None,
-    ) -> Self:
-        """Only rows whose property is within the bounds (both inclusive) or one of the values.
+        strong: bool = False,
+        side: Literal["high", "low", "both"] = "high",
+        above: float | None = None,
+        below: float | None = None,
+        unless: Sequence[str] = (),
+    ) -> "Declaration":
+        """That an unusual value is a sign of a lead that will not buy.
 
-        A row without the property is left out. Conditions add up: all of them must be met.
-        Example: `interactions("call").where("duration_s", at_least=300).count(last_days=[30])`.
+        Unusual is what few of the leads that bought had, at the same stage and age: more than they
+        (`side="high"`), less (`side="low"`), or farther from 0 (`side="both"`, for what compares
+        with buyers). `above` or `below` is a number of your own instead.
+        A missing value warns of nothing. `unless` names features that excuse the lead: while one of
+        them is neither missing nor 0, the sign is silent. A flag needs one strong sign or several.
+        Example: `moves.says(…).warns("low_engagement", strong=True, above=2)`.
         """
-        bounds = [b for b in (at_least, at_most) if b is not None]
-        if any(type(b) not in (int, float) or not math.isfinite(b) for b in bounds):
+        if kind not in SIGN_KINDS:
             raise ConfigError(
-                f'The bounds of `where("{of}", …)` must be numbers. Got {bounds!r} instead.'
+                f"A sign must warn of one of {', '.join(SIGN_KINDS)}. Got {kind!r} instead."
+                f"{nearest(str(kind), SIGN_KINDS)}"
             )
-        values = None if is_in is None else tuple(is_in)
-        if isinstance(is_in, str) or values == () or bool(bounds) == (values is not None):
+        if side not in ("high", "low", "both"):
+            raise ConfigError(f'`side` must be "high", "low" or "both". Got {side!r} instead.')
+        limits = [v for v in (above, below) if v is not None]
+        if len(limits) > 1 or any(type(v) not in (int, float) or v != v for v in limits):
             raise ConfigError(
-                f'`where("{of}", …)` must say `at_least`, `at_most` or both, or else `is_in` with '
-                f"a list of values. Got at_least={at_least!r}, at_most={at_most!r}, "
-                f"is_in={is_in!r} instead."
+                "`warns` must have one number, as `above` or as `below`, or none. "
+                f"Got above={above!r}, below={below!r} instead."
             )
-        if values and len({isinstance(v, str) for v in values}) > 1:
+        if len(self.windows) > 1:
             raise ConfigError(
-                f'`is_in` of `where("{of}", …)` must hold either texts or numbers. Got both.'
+                f"A sign must have one window. Got {len(self.windows)} instead: the same events "
+                "would count as evidence more than once.",
+                "Declare the feature again with the window that warns.",
             )
-        if told_by_kind(self.stream, of):
-            raise ConfigError(
-                f"`{of}` must be chosen where the rows are named: {self.stream}(…). "
-                f'Got `where("{of}", …)` instead.'
-            )
-        self._has_property(of)
-        return replace(
-            self, conditions=(*self.conditions, Condition(of, at_least, at_most, values))
-        )
+        if limits:
+            side = "high" if below is None else "low"
+        excuses = (unless,) if isinstance(unless, str) else tuple(unless)
+        sign = Sign(kind, strong, side, float(limits[0]) if limits else None, excuses)
+        return replace(self, sign=sign)
 
-    def not_by_machine(self) -> Self:
-        """Only what a person did: without the clicks and opens of scanners and auto-replies.
+    def is_listed(self, words: str) -> "Declaration":
+        """Of a text attribute: 1 where it matches a pattern of a list in features/words.toml, else
+        0. Not known at as_of: missing. Capital letters do not matter.
 
-        Which rows are a machine's is decided by the project's rule, see docs/build.md; a row counts
-        until the snapshot can know that it is one.
-        Example: `interactions("email_opened").not_by_machine().count(last_days=[30])`.
+        Example: `attribute("email_domain").is_listed("free_mail")`.
         """
-        self._must_be("not_by_machine", "interactions")
-        return replace(self, by_person=True)
-
-    def each_type(self) -> Self:
-        """One column per type that is frequent enough in the training rows."""
-        return replace(self, each="type")
-
-    def _declare(
-        self,
-        op: str,
-        last_days: Iterable[int] | None = None,
-        *,
-        of: str | None = None,
-        part: "Rows | None" = None,
-        then: "Rows | None" = None,
-        within: int | None = None,
-    ) -> Declaration:
-        if of is not None:
-            self._has_property(of, op)
-        for other in (part, then):
-            if other is not None:
-                self._same_history(op, other)
-        return Declaration(
-            stream=self.stream,
-            op=op,
-            patterns=self.patterns,
-            direction=self.direction,
-            where=self.conditions,
-            by_person=self.by_person,
-            of=of,
-            part=part,
-            then=then,
-            windows=windows(last_days),
-            within=within,
-            each=self.each,
-        )
-
-    def _has_property(self, name: str, op: str = "where") -> None:
-        known = PROPERTIES.get(self.stream)
-        if known is None:
-            return
-        if name not in known:
+        if self.op != "attribute" or self.each or not isinstance(words, str) or not words:
             raise ConfigError(
-                f"`{name}` must be a property of interactions. Got {self.stream}, which hold "
-                f"{', '.join(known)}.{nearest(name, known)}"
+                '`is_listed` must be asked of attribute("…"), with the name of a list. '
+                f"Got {words!r} of {self.of or self.op!r} instead."
             )
-        if op in NEED_NUMBERS and known[name] == "text":
-            raise ConfigError(
-                f"`{op}` must be asked of numbers, such as properties of interactions. "
-                f"Got `{name}` of {self.stream}, a text."
-            )
+        return replace(self, op="listed", listed=words)
 
-    def _must_be(self, op: str, stream: str) -> None:
-        if self.stream != stream:
-            raise ConfigError(f"`{op}` must be asked of {stream}. Got {self.stream} instead.")
+    def earnest(self) -> "Declaration":
+        """That it is an act of a lead that means to buy: a new one lifts a flag, and its sentence
+        speaks for the lead. Of a date, a newer one; of a count, more within its window.
 
-    def _same_history(self, op: str, other: "Rows") -> None:
-        if not isinstance(other, Rows) or other.stream != self.stream or other.each:
-            got = getattr(other, "stream", type(other).__name__)
-            each = ", each type" if getattr(other, "each", None) else ""
-            raise ConfigError(
-                f"The rows that `{op}` compares must be of one history: {self.stream}. "
-                f"Got {got}{each} instead."
-            )
-
-
-def windows(last_days: Iterable[int] | None, called: str = "last_days") -> tuple[int | None, ...]:
-    """Whole days, each once; (None,) for the whole history."""
-    if last_days is None:
-        return (None,)
-    days: tuple[int, ...] = ()
-    if isinstance(last_days, Iterable) and not isinstance(last_days, str):
-        days = tuple(last_days)
-    if not days or any(not whole_days(d) for d in days):
-        raise ConfigError(
-            f"`{called}` must be a list of whole days from 1 to {LONGEST_WINDOW}. "
-            f"Got {last_days!r} instead."
-        )
-    return tuple(dict.fromkeys(days))
-
-
-def one_window(days: int, called: str = "within_days") -> int:
-    if not whole_days(days):
-        raise ConfigError(
-            f"`{called}` must be one whole number of days from 1 to {LONGEST_WINDOW}. "
-            f"Got {days!r} instead."
-        )
-    return days
-
-
-def whole_days(days: object) -> bool:
-    return type(days) is int and 1 <= days <= LONGEST_WINDOW
-
-
-def selection_of(stream: str, patterns: Sequence[str]) -> Rows:
-    """Rows by type only: names or patterns, none for all."""
-    for pattern in patterns:
-        if not isinstance(pattern, str) or not pattern:
-            raise ConfigError(
-                f"A {KIND_NAMES[stream]} must be a name or a pattern. Got {pattern!r} instead."
-            )
-    return Rows(stream, tuple(patterns) or ("*",))
+        Example: `interactions("demo_request*").last_on().says("asked for a demo on {date}")
+        .earnest()`.
+        """
+        return replace(self, shows_intent=True)

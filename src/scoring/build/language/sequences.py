@@ -6,7 +6,8 @@ it in that order.
 
 from collections.abc import Iterable
 
-from scoring.build.language.declaration import Declaration, Rows, one_window
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import Rows, one_window
 
 
 class Sequences(Rows):
@@ -36,6 +37,25 @@ class Sequences(Rows):
         `interactions("email_sent").followed_share(interactions("email_replied"), within_days=7)`.
         """
         return self._declare("followed_share", last_days, then=then, within=one_window(within_days))
+
+    def unfollowed(
+        self, then: Rows, within_days: int, last_days: Iterable[int] | None = None
+    ) -> Declaration:
+        """How many rows had no row of `then` behind them within `within_days` days, of those whose
+        days are over.
+
+        Counts rows in [as_of - N days, as_of), or all. None: 0. Unit: rows. Example:
+        `interactions("trial_started").unfollowed(interactions("trial_used"), within_days=14)`.
+        """
+        return self._declare("unfollowed", last_days, then=then, within=one_window(within_days))
+
+    def unprepared(self, by: Rows, last_days: Iterable[int] | None = None) -> Declaration:
+        """How many rows had no row of `by` anywhere before them.
+
+        Counts rows in [as_of - N days, as_of), or all; a row of `by` may be older. None: 0. Unit:
+        rows. Example: `interactions("proposal_sent").unprepared(interactions("meeting_held"))`.
+        """
+        return self._declare("unprepared", last_days, then=by)
 
     def response_mean(self, by: Rows, last_days: Iterable[int] | None = None) -> Declaration:
         """Mean hours from a row that opens a wait to the row of `by` that ends it.

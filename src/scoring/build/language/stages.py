@@ -7,7 +7,8 @@ before is always the one before in the whole history of stages.
 
 from collections.abc import Iterable
 
-from scoring.build.language.declaration import Declaration, Rows
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import Rows
 
 
 class Stages(Rows):

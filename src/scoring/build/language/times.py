@@ -1,6 +1,7 @@
 """When: first and last rows, and the gaps between rows."""
 
-from scoring.build.language.declaration import Declaration, Rows
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import Rows
 
 
 class Times(Rows):

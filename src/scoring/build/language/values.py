@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from scoring.build.language.declaration import Declaration, Rows
+from scoring.build.language.declaration import Declaration
+from scoring.build.language.rows import Rows
 from scoring.errors import ConfigError
 
 
@@ -57,6 +58,17 @@ class Values(Rows):
         """
         return self._declare("last", of=self._told(of))
 
+    def last_listed(self, of: str, words: str) -> Declaration:
+        """1 where the newest value of a text property matches a pattern of a list in
+        features/words.toml, else 0.
+
+        The whole history, rows that have the property. None: missing. Unit: 1 or 0. Capital letters
+        do not matter. Example: `lead_changes("*timeline*").last_listed("value", "far_off")`.
+        """
+        if not isinstance(words, str) or not words:
+            raise ConfigError(f"`last_listed` must name a list of words. Got {words!r} instead.")
+        return self._declare("last_listed", of=self._told(of), listed=words)
+
     def distinct(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
         """How many different values of a property; also `type`, `direction` and `contact_id`.
 
@@ -64,6 +76,14 @@ class Values(Rows):
         Example: `interactions().distinct("contact_role", last_days=[90])`.
         """
         return self._declare("distinct", last_days, of=of)
+
+    def repeated(self, of: str, last_days: Iterable[int] | None = None) -> Declaration:
+        """The largest number of rows with one and the same value of a property.
+
+        Interval [as_of - N days, as_of), or the whole history. None has it: 0. Unit: rows.
+        Example: `interactions("material_sent").repeated("material_id")`.
+        """
+        return self._declare("repeated", last_days, of=of)
 
     def active_days(self, last_days: Iterable[int] | None = None) -> Declaration:
         """On how many local calendar days there was a row.

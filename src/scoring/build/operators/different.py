@@ -41,6 +41,19 @@ def distinct(block: Block, column: Column) -> np.ndarray:
     return _count(block, block.shared(("different", of, mask.tobytes()), newest), column.days)
 
 
+def repeated(block: Block, column: Column) -> np.ndarray:
+    rows, values, _ = block.having(column, column.days)
+    snapshot = block.past.snapshot[rows]
+    found = np.zeros(block.past.size)
+    if len(rows):
+        order = np.lexsort((values, snapshot))
+        snapshot, values = snapshot[order], values[order]
+        new = (np.diff(snapshot, prepend=-1) != 0) | (np.diff(values, prepend=np.nan) != 0)
+        starts = np.flatnonzero(new)
+        np.maximum.at(found, snapshot[starts], np.diff(starts, append=len(rows)))
+    return found
+
+
 def newest_of_each(block: Block, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Of the rows of a snapshot with one code the newest: whether it lies in a window decides
     whether the code does."""

@@ -13,19 +13,25 @@ HOUR = DAY // 24
 
 
 def followed_by(block: Block, column: Column) -> np.ndarray:
-    _, followed = _followed(block, column)
+    _, followed, _ = _followed(block, column)
     return np.bincount(followed, minlength=block.past.size).astype(float)
 
 
+def unfollowed(block: Block, column: Column) -> np.ndarray:
+    _, _, in_vain = _followed(block, column)
+    return np.bincount(in_vain, minlength=block.past.size).astype(float)
+
+
 def followed_share(block: Block, column: Column) -> np.ndarray:
-    asked, followed = _followed(block, column)
+    asked, followed, _ = _followed(block, column)
     n = np.bincount(asked, minlength=block.past.size)
     part = np.bincount(followed, minlength=block.past.size)
     return missing_where(n == 0, part / np.maximum(n, 1))
 
 
-def _followed(block: Block, column: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Snapshots of the selected rows in the window, and of those that were followed in time."""
+def _followed(block: Block, column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Snapshots of the selected rows in the window, of those that were followed in time, and of
+    those that were not and whose time is over."""
     assert column.then is not None
     first, second = block.mask(column.selection), block.mask(column.then)
     rows = block.rows(first | second)
@@ -36,8 +42,26 @@ def _followed(block: Block, column: Column) -> tuple[np.ndarray, np.ndarray]:
         asked &= age <= column.days * DAY
     found = asked & (behind < len(rows))
     place = np.flatnonzero(found)
-    in_time = age[place] - age[behind[place]] <= (column.within or 0) * DAY
-    return snapshot[asked], snapshot[place[in_time]]
+    time = (column.within or 0) * DAY
+    in_time = place[age[place] - age[behind[place]] <= time]
+    in_vain = asked & (age > time)
+    in_vain[in_time] = False
+    return snapshot[asked], snapshot[in_time], snapshot[in_vain]
+
+
+def unprepared(block: Block, column: Column) -> np.ndarray:
+    assert column.then is not None
+    asked, by = block.mask(column.selection), block.mask(column.then)
+    rows = block.rows(asked | by)
+    snapshot, age = block.past.snapshot[rows], block.past.age[rows]
+    answers = by[block.kind[rows]]
+    before = np.cumsum(answers) - answers
+    starts = np.flatnonzero(np.diff(snapshot, prepend=-1))
+    before -= np.repeat(before[starts], np.diff(starts, append=len(rows)))
+    alone = asked[block.kind[rows]] & (before == 0)
+    if column.days is not None:
+        alone &= age <= column.days * DAY
+    return np.bincount(snapshot[alone], minlength=block.past.size).astype(float)
 
 
 def next_one(snapshot: np.ndarray, wanted: np.ndarray) -> np.ndarray:

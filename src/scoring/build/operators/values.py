@@ -3,7 +3,7 @@
 import numpy as np
 
 from scoring.build.block import Block, missing_where
-from scoring.build.columns import Column
+from scoring.build.columns import Column, listed_in
 from scoring.build.operators.sums import exact_sum
 
 
@@ -46,6 +46,14 @@ def first(block: Block, column: Column) -> np.ndarray:
 def last(block: Block, column: Column) -> np.ndarray:
     rows, values, levels = block.having(column)
     return _told(block.past.snapshot[rows], values, levels, block.past.size)
+
+
+def last_listed(block: Block, column: Column) -> np.ndarray:
+    rows, values, levels = block.having(column)
+    assert levels is not None  # casting.py reads it as texts
+    codes, place = np.unique(values, return_inverse=True)
+    fits = np.array([listed_in(column.like, str(levels[code])) for code in codes], dtype=float)
+    return _told(block.past.snapshot[rows], fits[place], None, block.past.size)
 
 
 def _told(

@@ -1,0 +1,1 @@
+"""Which leads are flagged as tire-kickers, and what the flag costs (docs/flags.md)."""
