@@ -62,10 +62,21 @@ def test_rank_score_and_grade_never_contradict_the_probability(scores: pd.DataFr
     assert set(ordered["grade"]) == set("ABCD")
 
 
-def test_flags_are_not_claimed_before_they_are_calibrated(scores: pd.DataFrame) -> None:
-    assert not scores["tire_kicker"].any()
-    assert set(scores["attention"]) <= {"not_assessed", "waiting_for_us", "not_worked"}
-    assert scores["next_step"].isna().all()
+def test_a_flag_its_attention_and_the_grade_never_contradict_each_other(
+    scores: pd.DataFrame,
+) -> None:
+    kinds = ["low_engagement", "busy_without_progress", "outside_profile"]
+    flagged = scores["tire_kicker"]
+    assert flagged.any()
+    assert scores["attention"].isin(kinds).equals(flagged)
+    assert set(scores["grade"][flagged]) <= {"C", "D"}
+    assert (scores["tire_kicker_reasons"].ne("") == flagged).all()
+
+
+def test_every_lead_has_a_next_step_and_nobody_more_work_than_fits(scores: pd.DataFrame) -> None:
+    assert scores["next_step"].notna().all()
+    assert ((scores["next_step"] == "none") == (scores["next_step_text"] == "")).all()
+    assert 0 < scores["work_on"].notna().sum() < len(scores)
 
 
 def test_scores_agree_with_the_truth(truth: pd.DataFrame) -> None:

@@ -57,10 +57,15 @@ def new_project(
     (root / "data").mkdir()
     (root / "source").mkdir()
     (root / "scoring.toml").write_text(
-        '[project]\nname = "test"\ntime_zone = "Europe/Helsinki"\n[limits]\nvanished_share = 1.0\n'
+        '[project]\nname = "test"\ntime_zone = "Europe/Helsinki"\n'
+        "[owners]\ncapacity = 3\n[limits]\nvanished_share = 1.0\n"
     )
     (root / "models" / "conversion" / "model.toml").write_text(
         MODEL.format(ages=list(ages), known=known, use=use)
+    )
+    shutil.copyfile(
+        TEMPLATE / "models" / "conversion" / "next_step.toml",
+        root / "models" / "conversion" / "next_step.toml",
     )
     listed = "\n".join(f'{t} = "{t}.parquet"' for t in tables)
     (root / "data" / "sources.toml").write_text(

@@ -15,9 +15,9 @@ from scoring.words import translator
 
 COUNTED = ("{n} email in {days} days", "{n} emails in {days} days")
 COLUMNS = (
-    column("emails_7d", "count", *COUNTED, variable="emails", days=7),
-    column("emails_30d", "count", *COUNTED, variable="emails", days=30),
-    column("met", "last_on", "last met on {date}"),
+    column("emails_7d", "count", *COUNTED, variable="emails", theme="email", days=7),
+    column("emails_30d", "count", *COUNTED, variable="emails", theme="email", days=30),
+    column("met", "last_on", "last met on {date}", theme="meetings"),
     column("calls", "count", "{n} call", "{n} calls"),
     column("pages", "count", "{n} page", "{n} pages"),
     column("trials", "count", "{n} trial", "{n} trials"),
@@ -51,7 +51,7 @@ def test_strongest_first_three_up_and_two_down() -> None:
     ]
     assert found["reasons_up"] == "last met on Feb 28, 2027\n4 pages\nindustry: Retail"
     assert found["reasons_down"] == "0 trials"
-    assert found["main_reason"] == "met"
+    assert found["main_reason"] == "meetings"
 
 
 def test_windows_of_one_variable_speak_once_through_the_loudest_of_its_direction() -> None:
@@ -65,7 +65,7 @@ def test_what_cannot_be_said_gives_way_to_the_next() -> None:
     pulls = {"met": 0.9, "emails_30d": 0.5, "emails_7d": 0.2, "calls": 0.1}
     found = explained(pulls, {"met": np.nan, "emails_30d": np.nan, "industry": None})
     assert found["why"] == "+ 2 emails in 7 days\n+ 1 call"
-    assert found["main_reason"] == "emails"
+    assert found["main_reason"] == "email"
 
 
 def test_negligible_pulls_are_no_reasons() -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from score_cases import HELSINKI, column
 
-from scoring.score.rows import DTYPES, ranked, score_rows
+from scoring.score.night import Night, finish
+from scoring.score.rows import DTYPES, row_dtypes, score_rows
 
 COLUMNS = (
     column("calls", "count", "{n} call", "{n} calls"),
@@ -48,9 +49,9 @@ def scored(frame: pd.DataFrame, **more: Any) -> pd.DataFrame:
         "model_version": "3",
     }
     probability = np.linspace(0.1, 0.9, n)
-    earlier = more.pop("earlier", None)
     rows = score_rows(frame, pulls, probability, np.linspace(0, 1, 101), **settings | more)
-    return ranked(rows, "3", earlier)
+    assert {name: str(kind) for name, kind in rows.dtypes.items()} == row_dtypes({})
+    return finish(rows, Night(AS_OF, HELSINKI, "3"))
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -71,8 +72,9 @@ def test_a_row_says_everything_and_leaves_open_what_nobody_computed() -> None:
     assert row["attention"] == "waiting_for_us"
     assert row["advisory_attention"] == "none"
     assert (row["tire_kicker"], row["tire_kicker_reasons"]) == (False, "")
-    open_columns = ["probability_low", "probability_high", "temperature", "trend", "next_step"]
+    open_columns = ["probability_low", "probability_high", "trend", "trend_28d", "next_step"]
     assert row[[*open_columns, "work_on", "recycle_on", "score_updated_on"]].isna().all()
+    assert row["temperature"] == "hot"
 
 
 def test_a_lead_scored_at_its_own_time_keeps_it() -> None:
@@ -89,12 +91,6 @@ def test_a_model_without_sentences_scores_without_reasons() -> None:
 
 def test_a_final_decision_has_no_horizon() -> None:
     assert scored(leads(2), horizon_days=None)["horizon_days"].isna().all()
-
-
-def test_trend_reads_an_earlier_score_table() -> None:
-    earlier = scored(leads(2)).assign(score=lambda t: t["score"] - 10)
-    assert scored(leads(3), earlier=earlier)["trend"].isna().sum() == 1
-    assert scored(leads(2), earlier=earlier)["trend"].tolist() == ["rising", "rising"]
 
 
 def test_the_table_survives_parquet(tmp_path: Any) -> None:

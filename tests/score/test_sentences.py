@@ -1,20 +1,35 @@
 """A column and its value, said as a seller reads it."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_cases import AS_OF, HELSINKI, column, sentence
 
-from scoring.build.columns import StageOrder
-from scoring.score.sentences import TEXT_LENGTH, Sentences, clean, cut, significant
+from scoring import words
+from scoring.build.columns import DATE_OPS, FUTURE_DATES, Column, StageOrder, opposed
+from scoring.build.load import load_features
+from scoring.score.sentences import (
+    LINE_LENGTH,
+    MARKS,
+    TEXT_LENGTH,
+    Sentences,
+    clean,
+    cut,
+    significant,
+)
 from scoring.words import translator
 from scoring.words.catalogue import po_path
+from scoring.words.extract import LANGUAGES
+from scoring.words.names import common_names
 
 NBSP = "\u00a0"
+FEATURES = Path(__file__).parents[2] / "features"
 
 OPENED = column(
     "opened_30d", "count", "opened {n} email in {days} days", "opened {n} emails in {days} days",
@@ -121,7 +136,7 @@ def test_a_ratio_that_moves_by_itself_every_night_shows_no_number() -> None:
 )
 def test_dates_are_local_days(days_before: float, day: str) -> None:
     # as_of is midnight in Helsinki: one day before it is the first moment of 28 February there.
-    assert sentence(MET, days_before, "fi") == f"last met on {day}"
+    assert sentence(MET, days_before, "fi") == f"Viimeisin tapaaminen {day}"
 
 
 def test_a_date_is_the_same_the_next_night() -> None:
@@ -129,7 +144,7 @@ def test_a_date_is_the_same_the_next_night() -> None:
     nights = pd.Series([AS_OF + pd.Timedelta(days=n) for n in range(60)]).dt.as_unit("us")
     happened = pd.Timestamp("2027-02-01 21:59:59.999999", tz="UTC")
     texts, facts = said.say("met", (nights - happened) / pd.Timedelta(days=1), nights)
-    assert set(texts) == {"last met on 01.02.2027"}
+    assert set(texts) == {"Viimane kohtumine 01.02.2027"}
     assert set(facts) == {"met=2027-02-01"}
 
 
@@ -138,13 +153,8 @@ def russian(tmp_path: Path) -> Path:
     path = po_path(tmp_path, "ru")
     path.parent.mkdir(parents=True)
     path.write_text(
-        'msgid "opened {n} email in {days} days"\nmsgid_plural "opened {n} emails in {days} days"\n'
-        'msgstr[0] "открыл {n} письмо за {days} дн."\n'
-        'msgstr[1] "открыл {n} письма за {days} дн."\n'
-        'msgstr[2] "открыл {n} писем за {days} дн."\n\n'
         'msgid "{value} visit"\nmsgid_plural "{value} visits"\n'
         'msgstr[0] "{value} визит"\nmsgstr[1] "{value} визита"\nmsgstr[2] "{value} визитов"\n\n'
-        'msgid "moved {share} of the meetings"\nmsgstr "перенёс {share} встреч"\n\n'
         'msgid "more active than before"\nmsgstr "активнее, чем раньше"\n\n'
         'msgid "last met on {date}"\nmsgstr "встреча {day}"\n',
         encoding="utf-8",
@@ -165,8 +175,8 @@ def russian(tmp_path: Path) -> Path:
         (111, "писем"),
     ],
 )
-def test_russian_has_three_plural_forms(russian: Path, count: int, noun: str) -> None:
-    assert sentence(OPENED, float(count), "ru", russian) == f"открыл {count} {noun} за 30 дн."
+def test_russian_has_three_plural_forms(count: int, noun: str) -> None:
+    assert sentence(OPENED, float(count), "ru") == f"Открыл {count} {noun} за 30 дн."
 
 
 def test_a_fraction_takes_the_form_that_russian_wants(russian: Path) -> None:
@@ -176,25 +186,158 @@ def test_a_fraction_takes_the_form_that_russian_wants(russian: Path) -> None:
 
 
 def test_share_and_trend_are_translated(russian: Path) -> None:
-    assert sentence(MOVED, 0.4, "ru", russian) == f"перенёс 40{NBSP}% встреч"
-    assert sentence(MOMENTUM, 0.4, "ru", russian) == "активнее, чем раньше"
-    assert sentence(MOMENTUM, -0.4, "ru", russian) == "less active"
+    moved = replace(MOVED, singular="moved or cancelled {share} of the meetings")
+    moved = replace(moved, plural=moved.singular)
+    assert sentence(moved, 0.4, "ru") == f"Перенесено или отменено 40{NBSP}% встреч"
+    assert sentence(MOMENTUM, 0.4, "ru", russian) == "Активнее, чем раньше"
+    assert sentence(MOMENTUM, -0.4, "ru", russian) == "Less active"
 
 
 def test_a_translation_with_an_unknown_placeholder_gives_way_to_english(russian: Path) -> None:
-    assert sentence(MET, 1.0, "ru", russian) == "last met on 28.02.2027"
+    assert sentence(MET, 1.0, "ru", russian) == "Last met on 28.02.2027"
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", ["industry: Retail", "industry: retail", "country: US", "mill type: retail"]),
+        ("fi", ["Toimiala: vähittäiskauppa", "Toimiala: vähittäiskauppa", "Maa: US",
+                "Mill type: vähittäiskauppa"]),
+        ("et", ["Tegevusala: jaekaubandus", "Tegevusala: jaekaubandus", "Riik: US",
+                "Mill type: jaekaubandus"]),
+        ("ru", ["Отрасль: розничная торговля", "Отрасль: розничная торговля", "Страна: US",
+                "Mill type: розничная торговля"]),
+    ],
+)  # fmt: skip
+def test_names_and_values_are_in_the_language_where_it_has_them(
+    language: str, expected: list[str]
+) -> None:
+    country, mill = replace(INDUSTRY, label="country"), replace(INDUSTRY, label="mill type")
+    assert [
+        sentence(INDUSTRY, "Retail", language),
+        sentence(INDUSTRY, "retail", language),
+        sentence(country, "US", language),
+        sentence(mill, "retail", language),
+    ] == expected
+
+
+def test_a_project_names_its_own_things(tmp_path: Path) -> None:
+    path = po_path(tmp_path, "fi")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'msgid "mill type"\nmsgstr "tehtaan tyyppi"\n\nmsgid "first offer"\nmsgstr "ensitarjous"\n',
+        encoding="utf-8",
+    )
+    mill = replace(INDUSTRY, label="mill type")
+    assert sentence(mill, "paper", "fi", tmp_path) == "Tehtaan tyyppi: paper"
+    reached = replace(REACHED, singular="came as far as {value}", plural="came as far as {value}")
+    assert sentence(reached, 2.0, "fi", tmp_path) == "Pisimmälle edetty vaihe: ensitarjous"
 
 
 def test_facts_are_free_of_language() -> None:
     values, as_of = pd.Series([1.26, 2.0]), pd.Series([AS_OF] * 2).dt.as_unit("us")
     calls = column("calls", "mean", "{value} call", "{value} calls")
-    facts = [
-        Sentences([calls], language, HELSINKI, translator(language, None)).say(
-            "calls", values, as_of
-        )[1]
-        for language in ("en", "ru")
-    ]
-    assert facts[0].tolist() == facts[1].tolist() == ["calls=1.26", "calls=2.0"]
+    industries = pd.Series(["retail", "Retail"], dtype=object)
+    for language in ("en", *LANGUAGES):
+        said = Sentences([calls, INDUSTRY], language, HELSINKI, translator(language, None))
+        assert said.say("calls", values, as_of)[1].tolist() == ["calls=1.26", "calls=2.0"]
+        facts = said.say("industry", industries, as_of)[1].tolist()
+        assert facts == ["industry=retail", "industry=Retail"]
+
+
+def shipped() -> list[Column]:
+    """A column for every sentence of the shipped features, with the longest label and window."""
+    columns = []
+    for number, item in enumerate(load_features(FEATURES)):
+        said = item.declaration
+        category = said.op in ("first", "last", "attribute") and said.each != "number"
+        columns.append(
+            Column(
+                name=f"c{number}",
+                variable=f"c{number}",
+                theme=item.theme,
+                stream=said.stream,
+                op=said.op,
+                days=max((d for d in said.windows if d), default=None),
+                each=said.each,
+                order=REACHED.order if said.op == "furthest" else (),
+                kind="category" if category and "{value}" in said.singular else "number",
+                singular=said.singular,
+                plural=said.plural,
+                label=max(common_names(), key=len) if said.each else "",
+            )
+        )
+    return columns
+
+
+SHIPPED = shipped()
+SPEAKERS = {
+    language: Sentences(SHIPPED, language, HELSINKI, translator(language, None))
+    for language in ("en", *LANGUAGES)
+}
+# What a column may hold, ten leads at a time; dates are days before as_of.
+VALUES = {
+    "text": st.one_of(st.text(max_size=60), st.sampled_from(common_names())),
+    "stage": st.sampled_from([1.0, 2.0, 3.0, 4.0]),
+    "days": st.floats(0, 3650),
+    "share": st.floats(0, 1),
+    "amount": st.floats(0, 9_999),
+    "side": st.sampled_from([-0.5, 0.5, 2.0]),
+    "count": st.integers(0, 9_999).map(float),
+}
+LEADS = st.fixed_dictionaries({k: st.lists(v, min_size=10, max_size=10) for k, v in VALUES.items()})
+
+
+def holds(of: Column) -> str:
+    if of.kind == "category":
+        return "text"
+    if of.op == "furthest":
+        return "stage"
+    if of.op in DATE_OPS:
+        return "days"
+    if opposed(of.op, of.singular, of.plural):
+        return "side"
+    fields = {"{share}": "share", "{value}": "amount"}
+    return next((kind for field, kind in fields.items() if field in of.singular), "count")
+
+
+def fact(of: Column, value: Any, language: str) -> str:
+    """The number, share or day that the sentence is about, as the language writes it."""
+    if of.op in DATE_OPS:
+        back = -value if of.op in FUTURE_DATES else value
+        zone = "UTC" if of.op in FUTURE_DATES else "Europe/Helsinki"
+        day = AS_OF - pd.Timedelta(days=1) * back
+        return words.date(day.round("us").tz_convert(zone).date(), language)
+    if "{share}" in of.singular:
+        return words.percent(round(100 * value) / 100, language)
+    if "{value}" in of.singular:
+        shown = significant(np.array([value]))[0]
+        return words.number(int(shown) if shown == int(shown) else shown, language)
+    return words.number(round(value), language)
+
+
+@pytest.mark.parametrize("language", SPEAKERS)
+@settings(max_examples=12, deadline=None)
+@given(leads=LEADS)
+def test_every_sentence_in_every_language_is_short_with_its_fact_in_front(
+    language: str, leads: dict[str, list[Any]]
+) -> None:
+    said = SPEAKERS[language]
+    for of in SHIPPED:
+        kind = holds(of)
+        values = pd.Series(leads[kind], dtype=object if kind == "text" else "float64")
+        values = values[said.sayable(of.name, values)]
+        as_of = pd.Series(AS_OF, index=values.index).dt.as_unit("us")
+        counted = kind in ("days", "share", "amount") or "{n}" in of.singular
+        for value, text in zip(values, said.say(of.name, values, as_of)[0], strict=True):
+            line = MARKS[1] + text
+            assert len(line) <= LINE_LENGTH
+            assert len(line.splitlines()) == 1
+            assert language == "en" or line[2] == line[2].upper()
+            if counted:
+                assert fact(of, value, language) in line[:40]
+                assert not line.endswith("…")
+                assert "{" not in line
 
 
 @given(st.text(max_size=300))

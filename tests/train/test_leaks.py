@@ -225,6 +225,22 @@ def test_each_lead_counts_once_and_a_converting_one_by_a_converting_row():
     assert len(found["end"].y) == ends["decided_at"].notna().sum()
 
 
+def test_what_happens_again_and_again_is_compared_by_any_row_of_a_lead():
+    """By a converting row each, an honest count of the past would tell them from the others: to
+    these it never happened at all."""
+    ends, rng = leads(n=1_200), np.random.default_rng(2)
+    rows = snapshots(ends)
+    rate = rng.gamma(0.5, 0.5, len(ends))[rows["root_key"]]
+    rows["x"] = rng.poisson(rate * 8)
+    rows["label"] = (rng.random(len(rows)) < -np.expm1(-rate)).astype(int)
+    column = Column("x", "x", "activity", "interactions", "count")
+    once, again = (comparisons(rows, ends, "won", (), 1, recurs=r)["label"] for r in (False, True))
+    assert telling(column, [once], attribute=False, alpha=ALPHA) is not None
+    assert telling(column, [again], attribute=False, alpha=ALPHA) is None
+    assert again.rows["root_key"].is_unique
+    assert (again.rows["label"].to_numpy() == again.y).all()
+
+
 def test_a_censored_outcome_is_neither_won_nor_lost():
     ends = leads()
     found = comparisons(snapshots(ends), ends, "won", ("lost",), 1)

@@ -1,7 +1,8 @@
 """What a seller should notice about a lead besides its score.
 
-Only two answers are given: the customer waits for us, or nobody has tried. Anything that would
-count against a lead needs a calibrated flag; until there is one it is `not_assessed`.
+Only two answers are given here: the customer waits for us, or nobody has tried. Neither is ever a
+tire-kicker. What counts against a lead is the flag's (`flag/state.py`), which turns `not_assessed`
+into a kind or none once the whole run is known.
 """
 
 import numpy as np

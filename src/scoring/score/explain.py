@@ -20,6 +20,7 @@ from scoring.project import Project
 from scoring.score.not_scored import why_not
 from scoring.score.run import list_runs, read_run, read_scores, scores_folder
 from scoring.score.seen import Events, events_of
+from scoring.score.worklist import EXPLORATION
 from scoring.store.publish import scratch
 from scoring.train import tracking
 from scoring.train.artefact import Artefact
@@ -35,8 +36,21 @@ SHOWN = (
     "probability_low",
     "probability_high",
     "grade",
+    "temperature",
     "trend",
+    "trend_cause",
+    "score_7d_ago",
+    "trend_28d",
+    "trend_28d_cause",
+    "score_28d_ago",
     "attention",
+    "next_step",
+    "next_step_because",
+    "next_step_text",
+    "ask_about",
+    "recycle_on",
+    "work_on",
+    "work_because",
     "rank",
     "horizon_days",
 )
@@ -115,6 +129,7 @@ class Explained:
             f"{issued['probability']:.4f}{self._bounds()}  attention {issued['attention']}"
         )
         yield from (f"  {line}" for line in self.why)
+        yield from (f"  {line}" for line in self._advice())
         if self.not_since:
             yield f"Not scored since. {self.not_since}"
         yield ""
@@ -124,6 +139,25 @@ class Explained:
             yield from self._feature_lines()
         yield ""
         yield from self.events.lines(self.zone, NEWEST_EVENTS)
+
+    def _advice(self) -> Iterator[str]:
+        """The trend with what moved it, the next step with its condition, and when to work."""
+        said = self.issued
+        for span, trend, cause, before in (
+            ("7 days", "trend", "trend_cause", "score_7d_ago"),
+            ("28 days", "trend_28d", "trend_28d_cause", "score_28d_ago"),
+        ):
+            if said[trend]:
+                moved = f", moved by the {said[cause]}" if said[cause] else ""
+                yield f"{said[trend]} over {span}: the score was {said[before]}{moved}"
+        if said["next_step"]:
+            about = f" about {said['ask_about']}" if said["ask_about"] else ""
+            when = f" (on {said['recycle_on']})" if said["recycle_on"] else ""
+            because = f", because {said['next_step_because']}" if said["next_step_because"] else ""
+            yield f"next step {said['next_step']}{about}{when}{because}"
+        if said["work_on"]:
+            lot = " (drawn by lot)" if said["work_because"] == EXPLORATION else ""
+            yield f"to be worked on {said['work_on']}{lot}"
 
     def _bounds(self) -> str:
         low, high = self.issued["probability_low"], self.issued["probability_high"]
@@ -191,7 +225,7 @@ def explain(project: Project, question: str, lead: str, as_of: datetime | None) 
         run=run,
         as_of=seen_until,
         model_version=record["model_version"],
-        issued={name: _plain(row[name]) for name in SHOWN},
+        issued={name: _plain(row.get(name)) for name in SHOWN},
         why=str(row["why"]).splitlines() if _plain(row["why"]) else [],
         rebuilt=rebuilt,
         not_rebuilt=not_rebuilt,
@@ -277,11 +311,13 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON carries it: whole numbers as int, missing as None."""
+    """A cell as JSON carries it: whole numbers as int, days as text, missing as None."""
     import pandas as pd
 
     if pd.isna(value):
         return None
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
     if isinstance(value, np.generic):
         return value.item()
     return value

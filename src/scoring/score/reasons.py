@@ -46,7 +46,7 @@ def reasons(
 
     why            lines of at most 90 characters, at most 255 in all; "" where nothing can be said
     reasons_up, reasons_down   all chosen reasons, one a line, without marks
-    main_reason    the variable that moved the score most of those that speak; missing if none
+    main_reason    theme of what moved the score most of all that speaks; missing if nothing does
     why_key        changes when the chosen columns, their directions or the shown facts change; not
                    with the wording, the language or the order
     """
@@ -117,7 +117,7 @@ class _Chosen:
     def written(self) -> dict[str, list[str | None]]:
         texts, facts = self._said()
         weight = np.abs(self.strength)
-        names = [self.columns[start].variable[:MAIN_REASON_LENGTH] for start in self.starts]
+        themes = [self.columns[start].theme[:MAIN_REASON_LENGTH] for start in self.starts]
         strongest = np.where(self.present, weight, 0).argmax(axis=1)
         main = np.take_along_axis(self.variable, strongest[:, None], axis=1)[:, 0]
         table: dict[str, list[str | None]] = {name: [] for name in COLUMNS}
@@ -132,7 +132,7 @@ class _Chosen:
             table["why"].append(why(lines))
             table["reasons_up"].append("\n".join(t for t, (s, _) in lines.items() if s > 0))
             table["reasons_down"].append("\n".join(t for t, (s, _) in lines.items() if s < 0))
-            table["main_reason"].append(names[main[row]] if lines else None)
+            table["main_reason"].append(themes[main[row]] if lines else None)
             table["why_key"].append(_fingerprint(known, signs))
         return table
 

@@ -1,30 +1,44 @@
 """Apply the champion to the leads that are open as of a moment."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scoring.analytics.run import analyse
 from scoring.build.run import Built, build_scoring
 from scoring.check.tables import Tables
 from scoring.clock import stamp
 from scoring.engine.compute import compute_of
+from scoring.engine.landed import Landed
+from scoring.engine.refusals import refusals
 from scoring.errors import ConfigError
+from scoring.flag.verdicts import spared_leads
 from scoring.project import Project
+from scoring.score import next_step
+from scoring.score.advice import Speech
+from scoring.score.conditions import TEXT
+from scoring.score.earlier import LATER_BY, Earlier, Run
 from scoring.score.facts import with_facts
-from scoring.score.rows import DTYPES, ranked, score_rows
+from scoring.score.named import Named, with_named, with_owner
+from scoring.score.night import Night, finish
+from scoring.score.rows import row_dtypes, score_rows
 from scoring.store.publish import new_folder, read_json, write_bytes, write_json
 from scoring.train import tracking
 from scoring.train.artefact import Artefact
+from scoring.train.questions import open_question
+from scoring.words import translator
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
 
-TREND_DAYS = 7
+# How far back a run compares itself, for the trend.
+LOOK_BACK = timedelta(days=28) + LATER_BY
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ def score(project: Project, question: str, as_of: datetime) -> Scored:
         )
     newest = list_runs(project, question)[-1] == as_of
     out = _publish(project, question, scored) if newest else folder / "scores.parquet"
+    analyse(project, question, as_of, newest=newest)
     return Scored(as_of, len(scored), int(scored["tire_kicker"].sum()), registered.version, out)
 
 
@@ -103,11 +118,15 @@ def rows_by(
     """The build and the score rows of the leads open as of `as_of`, by any model; nothing is
     published. `parent`: a folder of the caller's own for the build."""
     tables = Tables.open(project)
+    table = next_step.settings_of(project.root, question)
+    built_of = features_to_build(project, question, model, tables, table)
+    steps = next_step.parsed(table, built_of.names) if table else None
+    named = {n: "str" if of.kind == TEXT else "float64" for n, of in built_of.there.items()}
     built = build_scoring(
         project,
         question,
         model.settings,
-        with_facts(model.features, tables.manifest["kinds"]),
+        built_of.features,
         as_of,
         since=previous_run(project, question, as_of),
         landed_through=landed_through,
@@ -117,26 +136,87 @@ def rows_by(
         _score_rows,
         model,
         version,
+        named=named,
         directions_known=directions_known(tables),
         language=project.settings.project.language,
         zone=project.settings.zone,
         as_of=as_of,
         locale_dir=project.root / "locale",
     )
-    rows = compute_of(project).over_parquet(built.parts, work, DTYPES)
-    return built, ranked(rows, version, _earlier(project, question, as_of))
+    rows = compute_of(project).over_parquet(built.parts, work, row_dtypes(named))
+    night = _night(project, question, model, version, as_of, landed_through, tables, steps)
+    return built, finish(rows, night)
+
+
+def features_to_build(
+    project: Project,
+    question: str,
+    model: Artefact,
+    tables: Tables,
+    table: next_step.NextStepToml | None,
+) -> Named:
+    """The champion's columns and all that a score row needs beside them."""
+    features = with_facts(model.scoring_features, tables.manifest["kinds"])
+    owners = project.settings.owners
+    works = table and (owners.capacity is not None or owners.capacities)
+    if works and "owner_id" in tables.columns("leads"):
+        features = with_owner(features)
+    return with_named(project, question, features, next_step.mentioned(table) if table else ())
+
+
+def _night(
+    project: Project,
+    question: str,
+    model: Artefact,
+    version: str,
+    as_of: datetime,
+    landed_through: datetime | None,
+    tables: Tables,
+    steps: next_step.Steps | None,
+) -> Night:
+    """What the whole run knows beside its rows."""
+    refused = None
+    if steps is not None:
+        with project.connect() as connection:
+            refused = refusals(connection, tables, Landed.of(landed_through))
+    flag, settings = model.flag, project.settings
+    language = settings.project.language
+    return Night(
+        as_of=as_of,
+        zone=settings.zone,
+        version=version,
+        cuts=model.cuts,
+        flag=flag,
+        earlier=earlier_runs(project, question, as_of),
+        steps=steps,
+        stages=settings.stages.order,
+        owners=settings.owners,
+        refusals=refused,
+        spared=spared_leads(project, as_of, flag.settings.feedback_days, landed_through)
+        if flag
+        else (),
+        speech=Speech(language, translator(language, project.root / "locale")),
+    )
 
 
 def _score_rows(
-    model: Artefact, version: str, frame: "pd.DataFrame", **more: Any
+    model: Artefact,
+    version: str,
+    frame: "pd.DataFrame",
+    *,
+    named: Mapping[str, str],
+    directions_known: bool,
+    **more: Any,
 ) -> "pd.DataFrame":
     """The score rows of built rows. Runs on other machines, too."""
+    judged = model.flag.judged(frame, directions_known) if model.flag else None
     frame = model.joined(frame)
     features = frame[list(model.names)]
     asked = model.settings.question
     probability = model.model.predict_proba(features)[:, 1]
+    ask_about, ask_effect = open_question(frame, model.questions)
     return score_rows(
-        frame,
+        frame.assign(_ask_about=ask_about, _ask_effect=ask_effect),
         model.model.contributions(features),
         probability,
         model.reference,
@@ -144,8 +224,29 @@ def _score_rows(
         horizon_days=asked.horizon_days if asked.label == "within_horizon" else None,
         model_version=version,
         bounds=model.interval.bounds(probability),
+        directions_known=directions_known,
+        flag=model.flag,
+        judged=judged,
+        named=named,
         **more,
     )
+
+
+def earlier_runs(project: Project, question: str, as_of: datetime) -> Earlier:
+    """The runs before `as_of`: those of the last weeks, and in any case the last one."""
+    before = [at for at in list_runs(project, question) if at < as_of]
+    near = [at for at in before if at >= as_of - LOOK_BACK] or before[-1:]
+    versions = {at: (read_run(project, question, at) or {}).get("model_version") for at in near}
+
+    def read(at: datetime, columns: Sequence[str]) -> "pd.DataFrame":
+        import pandas as pd
+        import pyarrow.parquet as pq
+
+        path = scores_folder(project, question) / stamp(at) / "scores.parquet"
+        there = set(pq.read_schema(path).names)
+        return pd.read_parquet(path, columns=[name for name in columns if name in there])
+
+    return Earlier(tuple(Run(at, str(version)) for at, version in versions.items()), read)
 
 
 def read_run(project: Project, question: str, as_of: datetime) -> dict[str, Any] | None:
@@ -184,13 +285,6 @@ def read_scores(project: Project, question: str, as_of: datetime | None = None) 
             f"Scored dates: {runs[0].isoformat()} to {runs[-1].isoformat()}, {len(runs)} in all.",
         )
     return pd.read_parquet(path)
-
-
-def _earlier(project: Project, question: str, as_of: datetime) -> "pd.DataFrame | None":
-    """Scores of about a week ago, for the trend: 7 to 14 days, the nearest to 7."""
-    week = timedelta(days=TREND_DAYS)
-    near = [at for at in list_runs(project, question) if as_of - 2 * week <= at <= as_of - week]
-    return read_scores(project, question, near[-1]) if near else None
 
 
 def _publish(project: Project, question: str, scored: "pd.DataFrame") -> Path:

@@ -28,7 +28,8 @@ PROBABILITY = "probability"
 EXACT = frozenset(
     {"count", "sum", "max", "min", "first", "last", "active_days", "distinct", "busiest",
      "changes", "returns", "rises", "falls", "missed", "followed_by", "furthest", "backward",
-     "skipped", "attribute", "gap_last", "gap_longest", "dwell", *DATE_OPS}
+     "skipped", "attribute", "gap_last", "gap_longest", "dwell", "listed", "last_listed",
+     "repeated", "unfollowed", "unprepared", *DATE_OPS}
 )  # fmt: skip
 # Most leads have several training rows, some have none.
 LEADS_PER_SNAPSHOT = 2

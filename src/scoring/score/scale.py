@@ -1,19 +1,63 @@
-"""One scale: the score is a percentile of the probability, the grade a cut of the score.
+"""One scale: the score is a percentile of the probability, grade and temperature are cuts of it.
 
-Both rise with the probability and never contradict it or each other.
+The published score stands still until the percentile has moved by SETTLED points from it, so that
+a grade does not go to and fro with a lead at its edge. Everything else that sellers see is cut out
+of the published score and cannot contradict it.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from scoring.config import ModelToml
 from scoring.errors import NoUsableModel, ScoringError
 
-# Lowest score of each grade, best first. The only place that knows.
-GRADES = (("A", 80), ("B", 50), ("C", 20), ("D", 0))
-# Points that a score must move to be called rising or falling.
-MOVED = 10
+GRADES = ("A", "B", "C", "D")
+TEMPERATURES = ("hot", "warm", "cold")
+# Points that a percentile must be away from the published score before that follows.
+SETTLED = 2
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The lowest score of each group but the last, best first; a champion keeps its own.
+
+    grades        (a, b, c); below c it is D
+    temperature   (hot, warm); below warm it is cold
+    """
+
+    grades: tuple[int, int, int] = (80, 50, 20)
+    temperature: tuple[int, int] = (90, 50)
+
+    @staticmethod
+    def of(settings: ModelToml) -> "Cuts":
+        """As model.toml has them."""
+        grades, temperature = settings.grades, settings.temperature
+        return Cuts((grades.a, grades.b, grades.c), (temperature.hot, temperature.warm))
+
+    def grade(self, scores: np.ndarray) -> np.ndarray:
+        """A to D, (n,) of str."""
+        return _cut(scores, self.grades, GRADES)
+
+    def warmth(self, scores: np.ndarray) -> np.ndarray:
+        """hot, warm or cold; (n,) of str."""
+        return _cut(scores, self.temperature, TEMPERATURES)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"grades": list(self.grades), "temperature": list(self.temperature)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Cuts":
+        a, b, c = value["grades"]
+        hot, warm = value["temperature"]
+        return Cuts((a, b, c), (hot, warm))
+
+
+def _cut(scores: np.ndarray, lowest: Sequence[int], names: Sequence[str]) -> np.ndarray:
+    keys = np.array(names, dtype=object)
+    return np.select([scores >= cut for cut in lowest], keys[:-1, None], default=names[-1])
 
 
 def score(probability: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -40,36 +84,22 @@ def score(probability: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.rint(percentile).astype(np.int64)
 
 
-def grade(scores: np.ndarray) -> np.ndarray:
-    """A to D, (n,) of str."""
-    letters = np.array([letter for letter, _ in GRADES], dtype=object)
-    return np.select([scores >= cut for _, cut in GRADES], letters[:, None], default="D")
+def settled(percentile: np.ndarray, published: np.ndarray) -> np.ndarray:
+    """The scores to publish, (n,) int64.
+
+    percentile   (n,) tonight's
+    published    (n,) float, what the same model version published on its last run; NaN: nothing
+
+    A lead whose percentile is within a point of what stands in the CRM keeps that.
+    """
+    known = ~np.isnan(published)
+    before = np.where(known, published, 0).astype(np.int64)
+    return np.where(known & (np.abs(percentile - before) < SETTLED), before, percentile)
 
 
-def rank(probability: np.ndarray, lead_id: np.ndarray) -> np.ndarray:
-    """1 to n, the most probable first; equal probabilities by lead_id. int64."""
-    order = np.lexsort((np.asarray(lead_id, dtype=str), -probability))
+def rank(scores: np.ndarray, probability: np.ndarray, lead_id: np.ndarray) -> np.ndarray:
+    """1 to n, best first: by the published score, then the probability, then lead_id. int64."""
+    order = np.lexsort((np.asarray(lead_id, dtype=str), -probability, -scores))
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(1, len(order) + 1)
     return ranks
-
-
-def trend(
-    lead_id: pd.Series, scores: np.ndarray, model_version: str, earlier: pd.DataFrame | None
-) -> np.ndarray:
-    """rising, steady or falling since an earlier run; None where there is nothing to compare.
-
-    earlier   lead_id (unique), score, model_version of the earlier run, or None
-
-    Scores of two model versions stand on two scales: they are not compared.
-    """
-    moved: Any = np.full(len(scores), np.nan)
-    if earlier is not None:
-        same = earlier[earlier["model_version"] == model_version]
-        before = lead_id.map(same.set_index("lead_id")["score"].astype("float64"))
-        moved = scores - before.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.select(
-        [np.isnan(moved), moved >= MOVED, moved <= -MOVED],
-        np.array([None, "rising", "falling"], dtype=object)[:, None],
-        default="steady",
-    )

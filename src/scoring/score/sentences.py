@@ -28,7 +28,7 @@ LINE_LENGTH = 90
 MARKS = {1: "+ ", -1: "– "}
 TEXT_LENGTH = LINE_LENGTH - 2
 # A name and the number behind it stand within the first 40 characters of a line.
-NAME_LENGTH = 25
+NAME_LENGTH = 24
 VALUE_LENGTH = 40
 NUMBERS = frozenset({"n", "value", "share"})
 # Beyond it no calendar helps: about five centuries.
@@ -83,7 +83,7 @@ class _Speaker:
         self.column, self.language, self.zone, self.texts = column, language, zone, texts
         self.opposed = opposed(column.op, column.singular, column.plural)
         self.constants = {}
-        if label := clean(column.label):
+        if label := clean(words.named(column.label, texts)):
             self.constants["name"] = cut(label, NAME_LENGTH)
         if column.days:
             self.constants["days"] = words.number(column.days, language)
@@ -172,18 +172,22 @@ class _Speaker:
             form = parsed(self.column.singular if first else self.column.plural)
         assert form is not None  # `speaks`
         values = {f: self.constants.get(f) or self._value(f, shown) for f in form.fields}
-        return cut(form.fill(values), TEXT_LENGTH)
+        text = form.fill(values)
+        if self.language != "en":  # English stands as it was declared
+            text = text[:1].upper() + text[1:]
+        return cut(text, TEXT_LENGTH)
 
     def _value(self, field: str, shown: Any) -> str:
         if self.column.kind == "category":
             # A CRM's key reads like words; anything else stays as somebody wrote it.
-            return (in_words(shown) if shown.isidentifier() else "") or str(shown)
+            said = (in_words(shown) if shown.isidentifier() else "") or str(shown)
+            return words.named(said, self.texts)
         if self.column.kind == "flag":
             return self.texts.gettext(YES if shown else NO)
         if field == "date":
             return words.date(EPOCH + timedelta(days=int(shown)), self.language)
         if self.column.op == "furthest" and field == "value":
-            return in_words(self._stage(int(shown)))
+            return words.named(in_words(self._stage(int(shown))), self.texts)
         if field == "share":
             return words.percent(float(shown), self.language)
         whole = field == "n" or shown == np.rint(shown)
@@ -248,6 +252,16 @@ def parsed(text: str) -> Form | None:
     except ValueError:
         return None
     return Form(parts) if parts else None
+
+
+def filled(text: str, values: Mapping[str, str], texts: NullTranslations) -> str:
+    """A text of the engine, translated, with its placeholders filled; a translation that asks for
+    others gives way to English."""
+    form = parsed(texts.gettext(text))
+    if form is None or not form.fields <= values.keys():
+        form = parsed(text)
+        assert form is not None
+    return form.fill(values)
 
 
 def significant(numbers: np.ndarray) -> np.ndarray:
