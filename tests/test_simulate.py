@@ -442,3 +442,29 @@ def test_mail_scanners_click_within_seconds(world: World) -> None:
     quick = nearest.occurred_at - nearest.sent_at < timedelta(seconds=15)
     assert 0.2 < quick.mean() < 0.8
     assert nearest[quick].lead_id.nunique() < 0.12 * len(world["leads"])
+
+
+# --- verdicts
+
+
+def test_verdicts_change_no_other_table(tmp_path: Path) -> None:
+    for name, share in (("with", 0.5), ("without", 0.0)):
+        simulate(tmp_path / name / "tables", leads=300, end=END, seed=3, feedback=share)
+    told, silent = (digests(tmp_path / name) for name in ("with", "without"))
+    assert told.keys() - silent.keys() == {"tables/feedback.parquet"}
+    assert {name: told[name] for name in silent} == silent
+
+
+def test_sellers_judge_open_leads_of_theirs_and_are_more_often_right(tmp_path: Path) -> None:
+    world = load(tmp_path, feedback=0.5)
+    told = world["feedback"].merge(world["leads"], on="lead_id").merge(world.truth, on="lead_id")
+    assert 0.3 * 4_000 < len(told) < 0.5 * 4_000
+    assert told["lead_id"].is_unique
+    assert (told["given_by"] == told["owner_id"]).mean() > 0.99
+    assert (told["given_at"] >= told["created_at"]).all()
+    assert not (told["given_at"] >= told["decided_at"]).any()
+    assert (told["recorded_at"] < AT_END).all()
+    assert (told["recorded_at"] > told["given_at"]).all()
+    right = told["would_buy"].groupby(told["verdict"]).mean()
+    assert right["too_low"] > right["agree"] > right["too_high"]
+    assert set(told["verdict"]) == {"agree", "too_high", "too_low", "not_a_tire_kicker"}

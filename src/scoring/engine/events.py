@@ -14,7 +14,15 @@ from scoring.engine.computed import joined_sql
 from scoring.engine.connection import Connection, identifier, literal
 from scoring.engine.landed import Landed
 from scoring.engine.numbers import as_numbers
-from scoring.engine.reading import CLOSING_FIELDS, COMPUTED, LOCAL, UNKNOWN_ROLE, Reading
+from scoring.engine.reading import (
+    CLOSING_FIELDS,
+    COMPUTED,
+    LOCAL,
+    MENTIONS,
+    UNKNOWN_ROLE,
+    Reading,
+)
+from scoring.engine.words import mentions_sql
 
 if TYPE_CHECKING:
     from scoring.check.tables import Tables
@@ -90,6 +98,9 @@ def _interactions(
         rows = f"(SELECT e.* FROM {scan} e WHERE {condition})"
         deciding = reading.deciding(role for (role,) in roles)
         joins, columns = joined_sql(joined, rows, tables, partition, deciding)
+    for name in asked:
+        if name.startswith(MENTIONS) and name not in stored:
+            columns[name] = mentions_sql("e.text", reading.words[name.removeprefix(MENTIONS)])
     table = _read(
         connection, scan, condition, "e.occurred_at", "e.kind_id::INTEGER", asked, joins, columns
     )

@@ -3,10 +3,12 @@
 Whoever wants to know where the future is read finds this module, and nothing else.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from scoring.config import QuestionSection
 from scoring.engine.connection import literal
+from scoring.engine.landed import Landed
 from scoring.engine.snapshots import moment
 
 
@@ -25,10 +27,12 @@ def labels_sql(question: QuestionSection, *, data_end: datetime) -> str:
     A snapshot whose first outcome in the window is censored has no label.
     Reads `snapshots` (snap_id, root_key, as_of), `all_decisions` and `held_roots`: an absorbed lead
     carries the outcome of the lead that survived, and has no label where any outcome of those that
-    were merged into one is in quarantine.
+    were merged into one is in quarantine. A question about an event reads `asked_events`, too.
     """
+    if question.event:
+        return _events_sql(question, data_end)
     asked = literal(question.outcome)
-    censored = ", ".join(literal(name) for name in question.censor) or "NULL"
+    censored = _listed(question.censor)
     if question.label == "at_decision":
         return f"""
 WITH firsts AS (
@@ -62,6 +66,55 @@ WHERE (f.outcome IS NULL OR f.outcome NOT IN ({censored}) IS NOT FALSE)
     AND s.as_of + INTERVAL {gap + horizon} DAY <= {moment(data_end)}"""
 
 
+def _events_sql(question: QuestionSection, data_end: datetime) -> str:
+    """`labels_sql` of a question about an event: 1 if one happens in the window while the lead is
+    open.
+
+    Every outcome but `recycled` closes the lead: what happens after it is no answer any more, also
+    where it fell into the gap. An event at the moment of the decision came before it. A censored
+    outcome before the event takes the label away. Leads stay open after the event.
+    """
+    start = f"s.as_of + INTERVAL {question.gap_days} DAY"
+    end = f"s.as_of + INTERVAL {question.gap_days + question.horizon_days} DAY"
+    return f"""
+WITH marks AS (
+    SELECT root_key, occurred_at AS at, known_at, '' AS outcome FROM asked_events
+    UNION ALL
+    SELECT lead_key, decided_at, known_at, outcome FROM all_decisions
+    WHERE outcome <> 'recycled' OR outcome IN ({_listed(question.censor)})
+), firsts AS (
+    SELECT s.snap_id, arg_min(m.outcome, (m.at, m.outcome)) AS outcome,
+        arg_min(greatest(m.at, m.known_at), (m.at, m.outcome)) AS label_known_at
+    FROM snapshots s JOIN marks m ON m.root_key = s.root_key
+    WHERE m.at >= CASE m.outcome WHEN '' THEN {start} ELSE s.as_of END
+        AND m.at < {end} AND m.known_at < {moment(data_end)}
+    GROUP BY s.snap_id
+)
+SELECT s.snap_id, coalesce((f.outcome = '')::INTEGER, 0) AS label,
+    {end} AS matured_at, f.label_known_at
+FROM snapshots s LEFT JOIN firsts f ON f.snap_id = s.snap_id
+WHERE (f.outcome IS NULL OR f.outcome NOT IN ({_listed(question.censor)}) IS NOT FALSE)
+    AND s.root_key NOT IN (SELECT root_key FROM held_roots)
+    AND {end} <= {moment(data_end)}"""
+
+
+def asked_events_sql(interactions: str, leads: str, event: Sequence[str], landed: Landed) -> str:
+    """root_key, occurred_at, known_at of the interactions that a question asks for.
+
+    Those of every lead that was merged into the root, each as it was recorded then. `leads` is a
+    relation with lead_key and root_lead_key.
+    """
+    return (
+        "SELECT l.root_lead_key AS root_key, e.occurred_at, e.known_at"
+        f" FROM {interactions} e JOIN {leads} l ON l.lead_key = e.lead_key"
+        f" WHERE e.type IN ({_listed(event)}) AND NOT e.inherited AND {landed.condition('e')}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(literal(name) for name in names) or "NULL"
+
+
 def closings_sql(question: QuestionSection, *, data_end: datetime) -> str:
     """snap_id, closed_at, converted: what became of each labelled snapshot's lead, and when.
 
@@ -69,9 +122,10 @@ def closings_sql(question: QuestionSection, *, data_end: datetime) -> str:
                 for want of any event; NULL while it was open at `data_end`, or censored
     converted   whether that outcome was the asked one
     Reads what `labels_sql` reads, `labels`, `leads` and `silence`. What features learn from other
-    leads is learned from this (`train/learned.py`), each time from what had been known before.
+    leads is learned from this (`train/learned.py`), each time from what had been known before: of
+    sales, whatever the question asks for.
     """
-    censored = ", ".join(literal(name) for name in question.censor) or "NULL"
+    censored = _listed(question.sale_censor)
     end = moment(data_end)
     return f"""
 WITH firsts AS (

@@ -1,6 +1,7 @@
 """Which rows of the landing count: the live ones, or those of a past moment."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from scoring.engine.connection import literal
 
@@ -14,6 +15,13 @@ class Landed:
     """
 
     through: str | None = None
+
+    @staticmethod
+    def of(moment: datetime | None) -> "Landed":
+        """The state at an aware moment; None: today's."""
+        if moment is None:
+            return Landed()
+        return Landed(moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"))
 
     def condition(self, alias: str) -> str:
         if self.through is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from scoring.config import QuestionSection
 from scoring.engine.connection import Connection, literal
 
 if TYPE_CHECKING:
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 class History:
     """Counts over all live rows.
 
-    conversions          leads whose own outcomes hold the asked one
+    conversions          leads whose own history holds the asked outcome or event
     with_interactions    share of the leads that have an interaction; with_stages likewise
-    days_to_win          days from creation by which 80 % of the conversions had happened
+    days_to_win          days from creation by which 80 % of the conversions had happened; None
+                         without any, and for events, which happen again
     """
 
     leads: int
@@ -27,13 +29,20 @@ class History:
     days_to_win: float | None
 
 
-def history(connection: Connection, tables: "Tables", outcome: str) -> History:
+def history(connection: Connection, tables: "Tables", question: QuestionSection) -> History:
     leads = tables.scan("leads")
+    asked, at = f"outcome = {literal(question.outcome)}", "decided_at"
+    if question.event:
+        asked, at = (
+            f"type IN ({', '.join(literal(name) for name in question.event)})",
+            "occurred_at",
+        )
+    asked_of = tables.scan("interactions" if question.event else "outcomes")
     row = connection.execute(
         f"""
 WITH won AS (
-    SELECT lead_key, min(decided_at) AS won_at FROM {tables.scan("outcomes")}
-    WHERE outcome = {literal(outcome)} AND NOT inherited AND gone_landed IS NULL
+    SELECT lead_key, min({at}) AS won_at FROM {asked_of}
+    WHERE {asked} AND NOT inherited AND gone_landed IS NULL
     GROUP BY lead_key
 )
 SELECT count(*), count(won_at), min(created_at),
@@ -54,7 +63,7 @@ FROM {leads} l LEFT JOIN won USING (lead_key)"""
         first_lead_at=first.replace(tzinfo=UTC) if first else None,
         with_interactions=share("interactions"),
         with_stages=share("stage_changes"),
-        days_to_win=float(days) if days is not None else None,
+        days_to_win=float(days) if days is not None and not question.event else None,
     )
 
 

@@ -7,6 +7,7 @@ from scoring.engine.connection import Connection, identifier, literal
 from scoring.engine.reading import (
     CLOSING_FIELDS,
     LOCAL,
+    MENTIONS,
     OF_CONTACT,
     OF_CONTACTS,
     OF_LEAD_CHANGES,
@@ -19,6 +20,9 @@ from scoring.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from scoring.check.tables import Tables
 
+# Of fewer values it cannot be said whether they are free texts.
+FEWEST_TEXTS = 20
+
 
 def types_and_holders(
     connection: Connection, tables: "Tables"
@@ -26,8 +30,8 @@ def types_and_holders(
     """Leads per type of each stream, and leads per number or text property of interactions.
 
     A type is what a stream's rows are told apart by: the type of an interaction, the stage that
-    was reached, the field that changed, the role of a contact. Identifiers say nothing about the
-    next lead and are left out.
+    was reached, the field that changed, the role of a contact. Identifiers and free texts say
+    nothing about the next lead and are left out.
     """
     interactions = tables.scan("interactions")
     own = f"NOT inherited AND field NOT IN ({', '.join(map(literal, CLOSING_FIELDS))})"
@@ -45,11 +49,14 @@ def types_and_holders(
             ("contacts", f"coalesce(role, {literal(UNKNOWN_ROLE)})", "true"),
         )
     }
-    names = sorted(
-        name
+    told = {
+        name: kind
         for name, kind in tables.manifest["properties"].items()
         if kind in ("number", "text") and not _is_identifier(name)
-    )
+    }
+    texts = [name for name, kind in told.items() if kind == "text"]
+    free = free_texts(connection, tables, "interactions", texts)
+    names = sorted(name for name in told if name not in free)
     holders: dict[str, int] = {}
     if names:
         counts = ", ".join(
@@ -58,6 +65,23 @@ def types_and_holders(
         row = connection.execute(f"SELECT {counts} FROM {interactions}").fetchone()
         holders = dict(zip(names, row or (), strict=True))
     return types, holders
+
+
+def free_texts(
+    connection: Connection, tables: "Tables", table: str, names: Iterable[str]
+) -> set[str]:
+    """Those text columns of a table in which people wrote: most values are different ones, and one
+    in ten or more has over five words. Nobody may find them in a feature, a model or a reason."""
+    names = list(names)
+    if not names:
+        return set()
+    asked = ", ".join(
+        f"count(DISTINCT {c}) > count({c}) / 2 AND count({c}) >= {FEWEST_TEXTS}"
+        f" AND avg((length({c}) - length(replace({c}, ' ', '')) > 4)::INTEGER) >= 0.1"
+        for c in map(identifier, names)
+    )
+    row = connection.execute(f"SELECT {asked} FROM {tables.scan(table)}").fetchone()
+    return {name for name, free in zip(names, row or (), strict=True) if free}
 
 
 def known_properties(
@@ -89,6 +113,9 @@ def known_properties(
         by_table = "attended" if "attended" in name else "contact_id"
         if by_table in listed and (decided or not name.startswith("deciding")):
             properties.setdefault(name, kind)
+    if reading.words and filled_columns("interactions", _present(tables, "interactions", ["text"])):
+        for name in reading.words:
+            properties.setdefault(MENTIONS + name, "number")
     known = _present(tables, "contacts", OF_CONTACTS)
     return {
         "interactions": properties,

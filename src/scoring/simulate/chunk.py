@@ -16,6 +16,7 @@ from scoring.simulate.records import Changes, Decisions, Duplicates
 from scoring.simulate.scene import Scene
 from scoring.simulate.tables import LEAK, Writer, flags, indices, joined, numbers, times, words
 from scoring.simulate.truth import write_truth
+from scoring.simulate.verdicts import VERDICTS, draw_verdicts
 
 _SECOND = 1_000_000
 _HELD, _BOOKED = TYPES.index("meeting_held"), TYPES.index("meeting_booked")
@@ -63,6 +64,18 @@ def write_chunk(
         np.maximum.at(updated, who, when)
     _leads(tables, scene, changes, contracts, duplicates, updated, names)
     write_truth(truths, scene, duplicates, horizon_days, names)
+
+
+def write_feedback(
+    tables: Writer, scene: Scene, seed: tuple[int, ...], share: float, first: int
+) -> None:
+    """Writes the verdicts of sellers about the leads of one chunk."""
+    names = Names(first)
+    lead, at, recorded, verdict = draw_verdicts(scene, seed, share)
+    tables.write("feedback", {
+        "lead_id": names.lead(lead), "given_at": times(at), "recorded_at": times(recorded),
+        "given_by": names.owner(scene.leads.owner[lead]), "verdict": words(verdict, VERDICTS),
+    })  # fmt: skip
 
 
 def _interactions(

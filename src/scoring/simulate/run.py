@@ -14,12 +14,12 @@ import numpy as np
 
 from scoring.errors import ConfigError
 from scoring.simulate.calendar import DAY, Clock, clocks, micros
-from scoring.simulate.chunk import write_chunk
+from scoring.simulate.chunk import write_chunk, write_feedback
 from scoring.simulate.interactions import draw_interactions
 from scoring.simulate.journeys import draw_journeys
 from scoring.simulate.leads import Sellers, draw_leads, draw_sellers, share_of_buyers
 from scoring.simulate.scene import Scene
-from scoring.simulate.tables import CANONICAL, LEAK, TRUTH, Writer
+from scoring.simulate.tables import CANONICAL, FEEDBACK, LEAK, TRUTH, Writer
 
 CHUNK = 20_000  # leads, or fewer where they have so many events that memory would grow
 CHUNK_EVENTS = 1_000_000
@@ -60,6 +60,7 @@ def simulate(
     events_per_lead: float = 40.0,
     drift: float = 0.0,
     leak: float = 0.0,
+    feedback: float = 0.0,
     truth_dir: Path | None = None,
 ) -> dict[str, int]:
     """Writes the history of a simulated sales organisation and, apart from it, the truth.
@@ -81,6 +82,7 @@ def simulate(
             everybody's activity on the web.
         leak: share of won leads whose attribute `contract_no` is filled after the sale; the
             attribute exists only if this is above 0.
+        feedback: share of leads that a seller judges; the table exists only if this is above 0.
 
     Returns:
         Rows per canonical table.
@@ -88,7 +90,7 @@ def simulate(
     Raises:
         ConfigError: an argument is outside its range, or `prevalence` cannot be reached.
     """
-    _check(leads, end, years, prevalence, events_per_lead, leak)
+    _check(leads, end, years, prevalence, events_per_lead, leak, feedback)
     until = micros(end)
     start = until - int(years * 365.25 * DAY)
     work, awake = clocks(start, until + HORIZON_DAYS * DAY + _BEYOND)
@@ -106,6 +108,8 @@ def simulate(
     canonical = {name: dict(columns) for name, columns in CANONICAL.items()}
     if leak > 0:
         canonical["leads"][LEAK] = "S"
+    if feedback > 0:
+        canonical["feedback"] = FEEDBACK
     truth = truth_dir if truth_dir is not None else out_dir.parent / "truth"
     with Writer(out_dir, canonical) as tables, Writer(truth, TRUTH) as truths:
         chunk = max(min(CHUNK, int(CHUNK_EVENTS / events_per_lead)), 100)
@@ -119,6 +123,8 @@ def simulate(
             scene = organisation.scene(rng, rows - duplicates)
             events = draw_interactions(scene, volume)
             write_chunk(tables, truths, scene, events, first, duplicates, leak, HORIZON_DAYS)
+            if feedback > 0:
+                write_feedback(tables, scene, (seed, first), feedback, first)
     return dict(tables.counts)
 
 
@@ -140,6 +146,7 @@ def _check(
     prevalence: float,
     events_per_lead: float,
     leak: float,
+    feedback: float,
 ) -> None:
     def require(holds: bool, what: str, got: object) -> None:
         if not holds:
@@ -153,3 +160,4 @@ def _check(
     require(events_per_lead > 0, "`events_per_lead` of a simulation must be above 0",
             events_per_lead)  # fmt: skip
     require(0 <= leak <= 1, "`leak` of a simulation must be between 0 and 1", leak)
+    require(0 <= feedback <= 1, "`feedback` of a simulation must be between 0 and 1", feedback)

@@ -43,6 +43,9 @@ CANONICAL = {
         "lead_id": "S", "outcome": "S", "decided_at": "T", "recorded_at": "T", "reason": "S",
     },
 }  # fmt: skip
+FEEDBACK = {
+    "lead_id": "S", "given_at": "T", "recorded_at": "T", "given_by": "S", "verdict": "S",
+}  # fmt: skip
 LEAK = "contract_no"
 TRUTH = {
     "leads": {

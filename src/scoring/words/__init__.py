@@ -2,6 +2,7 @@
 
     translator(language, project_locale_dir)    texts; English where a translation is missing
     label(column, key, texts)                   a stored key as a person reads it
+    named(name, texts)                          an attribute, type or stage of the CRM, in words
     number, percent, date                       `12,3`, `40 %`, `1.3.2027` for the language
 
 Catalogues are `locale/<language>/LC_MESSAGES/scoring.po`; they are read as they are, nothing is
@@ -11,5 +12,6 @@ compiled. `python -m scoring.words.extract` brings them up to date with the sour
 from scoring.words.catalogue import translator
 from scoring.words.formats import date, number, percent
 from scoring.words.labels import label
+from scoring.words.names import named
 
-__all__ = ["date", "label", "number", "percent", "translator"]
+__all__ = ["date", "label", "named", "number", "percent", "translator"]

@@ -4,6 +4,7 @@ A `.po` file is read as it stands. An entry that is fuzzy, or that lacks one of 
 counts as not translated: half a translation would mix two languages in one column.
 """
 
+from collections.abc import Iterable, Iterator
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,9 @@ from scoring.errors import ConfigError
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "scoring"
 
+# A text, or its English singular and plural.
+Message = str | tuple[str, ...]
+
 
 def po_path(folder: Path, language: str) -> Path:
     return folder / language / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -31,26 +35,49 @@ def translator(language: str, project_locale_dir: Path | None) -> NullTranslatio
     Raises ConfigError, with the line, for a catalogue that cannot be read.
     """
     texts = NullTranslations()
-    folders = [LOCALE] if project_locale_dir is None else [LOCALE, project_locale_dir]
-    for folder in folders:
-        path = po_path(folder, language)
-        if path.exists():
-            found = _translations(path, language)
-            found.add_fallback(texts)
-            texts = found
+    for catalog in _catalogs(language, project_locale_dir):
+        compiled = BytesIO()
+        write_mo(compiled, catalog)
+        compiled.seek(0)
+        found = Translations(compiled, domain=DOMAIN)
+        found.add_fallback(texts)
+        texts = found
     return texts
 
 
-def _translations(path: Path, language: str) -> Translations:
-    catalog = _read(path, language)
-    for message in list(catalog):
-        forms = message.string if isinstance(message.string, tuple) else (message.string,)
-        if message.id and not all(forms):
-            catalog.delete(message.id, message.context)
-    compiled = BytesIO()
-    write_mo(compiled, catalog)
-    compiled.seek(0)
-    return Translations(compiled, domain=DOMAIN)
+def untranslated(
+    messages: Iterable[Message], language: str, project_locale_dir: Path | None
+) -> list[Message]:
+    """Those of `messages` that `translator` leaves in English, once each and in their order.
+
+    Raises ConfigError as `translator` does.
+    """
+    known = {
+        _looked_up(message.id)
+        for catalog in _catalogs(language, project_locale_dir)
+        for message in catalog
+    }
+    return [m for m in dict.fromkeys(messages) if _looked_up(m) not in known]
+
+
+def _looked_up(message: Message | list[str]) -> tuple[str, bool]:
+    """What gettext finds it by: its singular, and whether it has plural forms."""
+    if isinstance(message, str):
+        return message, False
+    return message[0], True
+
+
+def _catalogs(language: str, project_locale_dir: Path | None) -> Iterator[Catalog]:
+    """The engine's and the project's, as far as they are there; whole entries only."""
+    for folder in (LOCALE, project_locale_dir):
+        if folder is None or not (path := po_path(folder, language)).exists():
+            continue
+        catalog = _read(path, language)
+        for message in list(catalog):
+            forms = message.string if isinstance(message.string, tuple) else (message.string,)
+            if message.id and not (all(forms) and not message.fuzzy):
+                catalog.delete(message.id, message.context)
+        yield catalog
 
 
 def _read(path: Path, language: str) -> Catalog:

@@ -1,0 +1,1 @@
+"""Pipeline analytics: what the team watches beside the scores, as tables in out/analytics."""
