@@ -152,11 +152,14 @@ def rows_built(project: Any, trained: Any) -> None:
 
     from scoring.build.run import build_scoring
     from scoring.check.tables import Tables
-    from scoring.score.facts import with_facts
+    from scoring.score.next_step import settings_of
+    from scoring.score.run import features_to_build
 
-    kinds = Tables.open(project).manifest["kinds"]
     since = END - timedelta(days=1)
-    features = with_facts(trained.features, kinds)
+    table = settings_of(project.root, "conversion")
+    features = features_to_build(
+        project, "conversion", trained, Tables.open(project), table
+    ).features
     build_scoring(project, "conversion", trained.settings, features, END, since=since)
 
 

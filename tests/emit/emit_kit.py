@@ -10,12 +10,27 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 
+from scoring.emit import run
+from scoring.emit.result import EmitResult
 from scoring.project import Project
 
 DAY_1 = datetime(2026, 11, 20, 22, tzinfo=UTC)
 DAY_2 = datetime(2026, 11, 21, 22, tzinfo=UTC)
 DAY_3 = datetime(2026, 11, 22, 22, tzinfo=UTC)
 COLUMNS = ("score", "next_step", "attention", "why", "score_updated_on")
+
+
+def emit(
+    project: Project,
+    question: str,
+    as_of: datetime,
+    scores: pd.DataFrame,
+    *,
+    now: datetime | None = None,
+    **more: bool,
+) -> EmitResult:
+    """An emit that starts at the logical date's own moment, unless it is told another."""
+    return run.emit(project, question, as_of, scores, now=now or as_of, **more)
 
 
 def score_run(n: int = 10, first: int = 0) -> pd.DataFrame:

@@ -47,4 +47,5 @@ Ledger.settle = counting(Ledger.settle)
 if how == "stopped-in-write":
     SqlSink._update = stopping(SqlSink._update)
 SqlSink.batch_size = 50
-emit(Project(root), "conversion", datetime.fromisoformat(as_of), pd.read_parquet(scores))
+at = datetime.fromisoformat(as_of)
+emit(Project(root), "conversion", at, pd.read_parquet(scores), now=at)

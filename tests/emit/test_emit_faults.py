@@ -12,12 +12,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from emit_kit import DAY_1, DAY_2, DAY_3, fill, ledger_rows, rows, score_run, sql_toml, write_toml
+from emit_kit import (
+    DAY_1,
+    DAY_2,
+    DAY_3,
+    emit,
+    fill,
+    ledger_rows,
+    rows,
+    score_run,
+    sql_toml,
+    write_toml,
+)
 
 from scoring.crm import database as reaching
 from scoring.crm.sql import SqlSink
 from scoring.emit.ledger import Ledger
-from scoring.emit.run import emit
 from scoring.errors import ConfigError, ScoringError, TryLater
 
 SCRIPT = Path(__file__).with_name("emit_once.py")

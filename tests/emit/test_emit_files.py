@@ -5,12 +5,11 @@ from datetime import date
 
 import pyarrow.parquet as pq
 import pytest
-from emit_kit import DAY_1, DAY_2, score_run, write_toml
+from emit_kit import DAY_1, DAY_2, emit, score_run, write_toml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.crm.files import neutralised
-from scoring.emit.run import emit
 
 FOLDER = "out/emit/conversion"
 
@@ -35,6 +34,8 @@ def test_only_changed_records_and_cleared_ones(here):
     assert (result.sent, result.unchanged, result.cleared) == (1, 3, 1)
     typed, text = read(here, "20261121T220000Z")
     assert typed == [
+        {"lead_id": "L00004", "cleared": True}
+        | dict.fromkeys(("score", "next_step", "why", "score_updated_on")),
         {
             "lead_id": "L00002",
             "score": 100,
@@ -43,11 +44,9 @@ def test_only_changed_records_and_cleared_ones(here):
             "score_updated_on": date(2026, 11, 22),
             "cleared": False,
         },
-        {"lead_id": "L00004", "cleared": True}
-        | dict.fromkeys(("score", "next_step", "why", "score_updated_on")),
     ]
-    assert [row["cleared"] for row in text] == ["false", "true"]
-    assert text[1] == {"lead_id": "L00004", "cleared": "true"} | dict.fromkeys(
+    assert [row["cleared"] for row in text] == ["true", "false"]
+    assert text[0] == {"lead_id": "L00004", "cleared": "true"} | dict.fromkeys(
         ("score", "next_step", "why", "score_updated_on"), ""
     )
 

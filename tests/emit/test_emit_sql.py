@@ -13,6 +13,7 @@ from emit_kit import (
     DAY_2,
     DAY_3,
     TABLE,
+    emit,
     fill,
     ledger_rows,
     rows,
@@ -22,7 +23,6 @@ from emit_kit import (
 )
 
 from scoring.crm.sql import SqlSink
-from scoring.emit.run import emit
 from scoring.errors import ConfigError, PartlyRejected
 
 
@@ -292,7 +292,8 @@ def test_most_useful_changes_go_first(database, project, monkeypatch):
     scores["score"] += [0, 1, -3, 2, 0, 0]
     scores.loc[4, "attention"] = "low_engagement"
     emit(here, "conversion", DAY_2, scores[:5])
-    assert order == ["L00004", "L00002", "L00003", "L00001", "L00005"]
+    # The change of attention, the record to clear, then the largest change of score.
+    assert order == ["L00004", "L00005", "L00002", "L00003", "L00001"]
 
 
 def test_what_stood_there_before_is_kept_for_undo(database, project):

@@ -6,22 +6,25 @@ the same name is for people, so text that a spreadsheet would run is defused the
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scoring.clock import stamp
-from scoring.crm.port import Change, Field, FieldPlan, Outcome, Value
+from scoring.crm.port import Answer, Change, Cost, Field, FieldPlan, Outcome, Room, Value
 from scoring.spreadsheet import neutralised
 from scoring.store.publish import write_bytes
+
+if TYPE_CHECKING:
+    from scoring.project import Project
 
 TYPES = {
     "integer": pa.int32(),
     "real": pa.float64(),
+    "share": pa.float64(),
     "choice": pa.string(),
     "text": pa.string(),
     "date": pa.date32(),
@@ -39,21 +42,30 @@ class FileSink:
     batch_size = None
     reads_back = False
 
-    def __init__(self, out: Path, question: str, as_of: datetime) -> None:
+    def __init__(self, project: "Project", question: str, as_of: datetime) -> None:
         self.target = f"files:{question}"
-        self._stem = out / "emit" / question / stamp(as_of)
+        self._stem = project.out / "emit" / question / stamp(as_of)
         self._schema = pa.schema([])
 
     def ensure_fields(self, fields: Sequence[Field], *, apply: bool = False) -> FieldPlan:  # noqa: ARG002
-        """Files have whatever columns are written."""
+        """Files have whatever columns are written; nobody answers in them."""
         self._schema = pa.schema(
             [
                 pa.field("lead_id", pa.string(), nullable=False),
-                *(pa.field(f.name, TYPES[f.kind]) for f in fields),
+                *(pa.field(f.name, TYPES[f.kind]) for f in fields if not f.theirs),
                 pa.field("cleared", pa.bool_(), nullable=False),
             ]
         )
         return FieldPlan()
+
+    def room(self) -> Room:
+        return Room()
+
+    def cost(self, records: int) -> Cost:  # noqa: ARG002
+        return Cost(calls=0)
+
+    def answers(self, field: Field) -> Iterator[Answer]:  # noqa: ARG002
+        return iter(())
 
     def read_back(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Value]]:  # noqa: ARG002
         return {}

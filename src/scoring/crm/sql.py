@@ -5,56 +5,41 @@ database says it has; SQLAlchemy quotes them, and every value is a bound paramet
 """
 
 import os
-import re
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import ExecutableDDLElement
-from sqlalchemy.sql.compiler import DDLCompiler
 
-from scoring.config import EmitSection
 from scoring.crm.database import about_a_record, address, code_of, connectable, passes, refused
-from scoring.crm.port import Change, Field, FieldPlan, Outcome, Value
+from scoring.crm.port import (
+    Answer,
+    Change,
+    Cost,
+    Field,
+    FieldPlan,
+    Outcome,
+    Room,
+    Value,
+)
+from scoring.crm.sql_columns import (
+    CREATED,
+    AddColumn,
+    added_keys,
+    check_type,
+    key_column,
+    unknown_keys,
+)
 from scoring.errors import ConfigError, nearest
 
-CREATED: dict[str, Callable[[], sa.types.TypeEngine[Any]]] = {
-    "integer": sa.Integer,
-    "real": sa.Double,
-    "choice": lambda: sa.String(40),
-    "text": sa.Text,
-    "date": sa.Date,
-    "flag": sa.Boolean,
-}
-ACCEPTED: dict[str, tuple[type[sa.types.TypeEngine[Any]], ...]] = {
-    "integer": (sa.Integer, sa.Numeric),
-    "real": (sa.Numeric, sa.Float),
-    "choice": (sa.String,),
-    "text": (sa.String,),
-    "date": (sa.Date,),
-    "flag": (sa.Boolean,),
-}
-INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
-
-
-class AddColumn(ExecutableDDLElement):
-    def __init__(self, table: sa.Table, column: sa.Column[Any]) -> None:
-        self.added_to = table
-        self.column = column
-
-
-@compiles(AddColumn)
-def _add_column(element: AddColumn, compiler: DDLCompiler, **_: Any) -> str:
-    table = compiler.preparer.format_table(element.added_to)
-    return f"ALTER TABLE {table} ADD COLUMN {compiler.get_column_specification(element.column)}"
+if TYPE_CHECKING:
+    from scoring.project import Project
 
 
 class SqlSink:
@@ -63,10 +48,9 @@ class SqlSink:
     batch_size = 1000  # databases allow between 1,000 and 65,535 values in a list
     reads_back = True
 
-    def __init__(
-        self, settings: EmitSection, root: Path, environ: Mapping[str, str] = os.environ
-    ) -> None:
-        url = address(settings, root, environ)
+    def __init__(self, project: "Project", question: str, as_of: datetime) -> None:  # noqa: ARG002
+        settings, root = project.settings.emit.of_question(question), project.root
+        url = address(settings, root, os.environ)
         host = url.host or url.query.get("host", "")
         # A file inside the project stays the same place when the project is moved.
         place = f"{host}:{url.port or ''}/{str(url.database).removeprefix(f'{root}/')}"
@@ -76,6 +60,7 @@ class SqlSink:
         self._table = sa.Table("", sa.MetaData())
         self._key = sa.Column[Any]()
         self._key_of: Callable[[str], Any] = str
+        self._theirs: dict[str, sa.types.TypeEngine[Any]] = {}
 
     def close(self) -> None:
         self._engine.dispose()
@@ -85,21 +70,17 @@ class SqlSink:
     def ensure_fields(self, fields: Sequence[Field], *, apply: bool = False) -> FieldPlan:
         with self._speaking():
             with self._engine.connect() as connection:
-                missing = self._look(connection, fields)
-            made = [sa.Column(f.name, CREATED[f.kind]()) for f in missing]
-            adds = [AddColumn(self._table, column) for column in made]
-            if apply and adds:
+                plan = self._look(connection, fields)
+            if apply and plan.steps:
                 with self._engine.begin() as connection:
-                    for add in adds:
-                        connection.execute(add)
+                    for step in plan.steps:
+                        connection.exec_driver_sql(step)
                 with self._engine.connect() as connection:
-                    missing = self._look(connection, fields)
-                adds = []
-            steps = tuple(f"{str(add.compile(self._engine)).strip()};" for add in adds)
-        return FieldPlan(tuple(missing), steps)
+                    plan = self._look(connection, fields)
+        return plan
 
-    def _look(self, connection: Connection, fields: Sequence[Field]) -> list[Field]:
-        """Find the table, the key and our columns; returns the fields that are not there."""
+    def _look(self, connection: Connection, fields: Sequence[Field]) -> FieldPlan:
+        """Find the table, the key and our columns, and what of them is not there."""
         inspector = sa.inspect(connection)
         schema, name = self._find_table(inspector)
         there = {c["name"]: c["type"] for c in inspector.get_columns(name, schema=schema)}
@@ -108,13 +89,23 @@ class SqlSink:
             raise ConfigError(
                 f'The table "{name}" has no key column "{key}" (emit.key).{nearest(key, there)}'
             )
-        self._key, self._key_of = _key(key, there[key])
-        ours = [f for f in fields if f.name in there]
-        for field in ours:
-            _check_type(name, field, there[field.name])
-        columns = [sa.Column(f.name, there[f.name]) for f in ours]
+        self._key, self._key_of = key_column(key, there[key])
+        found = [f for f in fields if f.name in there]
+        for field in found:
+            check_type(name, field, there[field.name])
+        columns = [sa.Column(f.name, there[f.name]) for f in found if not f.theirs]
+        self._theirs = {f.name: there[f.name] for f in found if f.theirs}
         self._table = sa.Table(name, sa.MetaData(), self._key, *columns, schema=schema)
-        return [f for f in fields if f.name not in there]
+        missing = tuple(f for f in fields if f.name not in there)
+        adds = (AddColumn(self._table, sa.Column(f.name, CREATED[f.kind](f))) for f in missing)
+        steps = [f"{str(add.compile(self._engine)).strip()};" for add in adds]
+        incomplete = []
+        for field in found:
+            if unknown := unknown_keys(field, there[field.name]):
+                incomplete.append(replace(field, options=unknown))
+                keys = [option.key for option in unknown]
+                steps += added_keys(there[field.name], keys, self._engine.dialect)
+        return FieldPlan(missing, tuple(steps), tuple(incomplete))
 
     def _find_table(self, inspector: sa.Inspector) -> tuple[str | None, str]:
         asked = self._settings.table
@@ -132,6 +123,26 @@ class SqlSink:
         )
 
     # --- records ----------------------------------------------------------------------------
+
+    def room(self) -> Room:
+        return Room()
+
+    def cost(self, records: int) -> Cost:
+        """For each batch: what stands there, the update, and the sample that is read again."""
+        return Cost(3 * -(-records // self.batch_size))
+
+    def answers(self, field: Field) -> Iterator[Answer]:
+        known = {option.key for option in field.options}
+        column = sa.Column(field.name, self._theirs[field.name])
+        table = sa.Table(
+            self._table.name, sa.MetaData(), sa.Column(self._key.name, self._key.type), column,
+            schema=self._table.schema,
+        )  # fmt: skip
+        with self._speaking(), self._engine.connect() as connection:
+            query = sa.select(table).where(column.is_not(None))
+            for key, value in connection.execute(query).yield_per(self.batch_size):
+                if value.strip() in known:
+                    yield Answer(self._lead_id(key), value.strip())
 
     def read_back(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Value]]:
         with self._speaking(), self._engine.connect() as connection:
@@ -216,46 +227,6 @@ class SqlSink:
                 "columns' types.",
                 "Empty them, or set `emit.prefix` so that our columns get other names.",
             ) from None
-
-
-def _key(name: str, kind: sa.types.TypeEngine[Any]) -> tuple[sa.Column[Any], Callable[[str], Any]]:
-    """The key's column and the exact cast of a lead_id to it; None where no key has that text."""
-    if isinstance(kind, sa.Integer | sa.Numeric):
-        return sa.Column(name, sa.BigInteger), _exact_integer
-    if isinstance(kind, sa.Uuid):
-        return sa.Column(name, sa.Uuid), _exact_uuid
-    if isinstance(kind, sa.String):
-        return sa.Column(name, kind), str
-    raise ConfigError(
-        f'The key column "{name}" (emit.key) has the type {kind}.',
-        "It must hold text, whole numbers or UUIDs.",
-    )
-
-
-def _exact_integer(lead_id: str) -> int | None:
-    if not INTEGER.fullmatch(lead_id) or not -(2**63) <= int(lead_id) < 2**63:
-        return None
-    return int(lead_id)
-
-
-def _exact_uuid(lead_id: str) -> uuid.UUID | None:
-    try:
-        key = uuid.UUID(lead_id)
-    except ValueError:
-        return None
-    return key if str(key) == lead_id else None
-
-
-def _check_type(table: str, field: Field, kind: sa.types.TypeEngine[Any]) -> None:
-    length = getattr(kind, "length", None)
-    short = isinstance(length, int) and length < field.length and not isinstance(kind, sa.Enum)
-    if isinstance(kind, ACCEPTED[field.kind]) and not short:
-        return
-    raise ConfigError(
-        f'The column "{field.name}" of the table "{table}" has the type {kind}, our values need '
-        f"{CREATED[field.kind]()}" + (f" ({field.length} characters)." if short else "."),
-        "Change its type, or set `emit.prefix` so that our columns get other names.",
-    )
 
 
 def _plain(value: Any) -> Value:

@@ -1,9 +1,9 @@
 """What of a score run has to be written: the rule of the changed record, and its order.
 
 A record is sent when its score, grade, next step, attention or the features behind `why` differ
-from what the ledger last recorded as delivered; when nothing of ours is known to be there; or when
-a column was added to the settings since. A record that holds our values and has no score any more
-is cleared. Nothing else triggers a write.
+from what the ledger last recorded as delivered; when nothing of ours is known to be there; when it
+comes onto a day's list of leads to work on; or when a column was added to the settings since. A
+record that holds our values and has no score any more is cleared. Nothing else triggers a write.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,35 +11,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from scoring.config import IDENTIFIER, EmitSection
 from scoring.crm.port import Change, Field, Kind, Value
-from scoring.errors import ConfigError, ScoringError, nearest
+from scoring.emit.fields import CATALOGUE
+from scoring.errors import ConfigError, ScoringError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Every column of a score row that may stand in a CRM, with the length of its longest text.
-CATALOGUE: dict[str, tuple[Kind, int]] = {
-    "score": ("integer", 0),
-    "next_step": ("choice", 22),
-    "attention": ("choice", 22),
-    "why": ("text", 255),
-    "score_updated_on": ("date", 0),
-    "probability": ("real", 0),
-    "probability_low": ("real", 0),
-    "probability_high": ("real", 0),
-    "grade": ("choice", 1),
-    "temperature": ("choice", 10),
-    "trend": ("choice", 10),
-    "work_on": ("date", 0),
-    "recycle_on": ("date", 0),
-    "main_reason": ("text", 90),
-    "tire_kicker": ("flag", 0),
-}
 # A change of any of these sends the record. `why_key` is the fingerprint of the features behind
 # `why`: other words for the same reasons are not a change.
 COMPARED = ("score", "grade", "next_step", "attention", "why_key")
 REQUIRED = ("lead_id", "score", "attention", "why", "why_key")
+# The day on which a lead is on its owner's list; few leads are, as many as owners can work on.
+WORK_ON = "work_on"
+# Attention that asks nothing of anybody: its first delivery is not urgent.
+QUIET = (None, "none", "not_assessed")
 
 
 @dataclass(frozen=True)
@@ -73,34 +59,23 @@ class Send:
 
 @dataclass(frozen=True)
 class Difference:
-    """Records to send, in order; leads to clear; how many scores need no write."""
+    """What a run has to write.
 
+    urgent      records to send whose attention changed, or that come onto a day's list
+    clear       records without a score that hold our values
+    send        the other records to send
+    unchanged   how many scores need no write
+    """
+
+    urgent: tuple[Send, ...]
+    clear: tuple[Send, ...]
     send: tuple[Send, ...]
-    clear: tuple[str, ...]
     unchanged: int
 
-
-def fields_of(settings: EmitSection) -> tuple[Field, ...]:
-    """The columns that the settings ask for. Raises ConfigError where one is not ours to write."""
-    fields = []
-    for column in dict.fromkeys(settings.columns):
-        if column not in CATALOGUE:
-            raise ConfigError(
-                f'`emit.columns` names "{column}", which is no column that scores have for a CRM.'
-                f"{nearest(column, CATALOGUE)}",
-                f"Known columns: {', '.join(CATALOGUE)}.",
-            )
-        name = settings.prefix + column
-        if not IDENTIFIER.fullmatch(name) or name == settings.key:
-            raise ConfigError(
-                "`emit.prefix` and a column must together be a plain name: letters, digits and _, "
-                "not starting with a digit, at most 63, and not the key."
-            )
-        kind, length = CATALOGUE[column]
-        fields.append(Field(column, name, kind, length))
-    if not fields:
-        raise ConfigError("`emit.columns` in scoring.toml is empty.", "Name at least `score`.")
-    return tuple(fields)
+    @property
+    def items(self) -> tuple[Send, ...]:
+        """Everything, the most useful first: what a limit cuts off waits for the next night."""
+        return (*self.urgent, *self.clear, *self.send)
 
 
 def rows_of(
@@ -111,7 +86,8 @@ def rows_of(
     Raises ConfigError where a column is missing, ScoringError where a lead stands in the table
     twice or without an ID.
     """
-    needed = {*REQUIRED, *(f.column for f in fields)} - {"score_updated_on"}
+    ours = {f.column for f in fields if not f.theirs}
+    needed = {*REQUIRED, *ours} - {"score_updated_on"}
     if missing := sorted(needed - set(scores.columns)):
         raise ConfigError(
             f"The scores have no column {', '.join(missing)}.",
@@ -140,7 +116,7 @@ def _plain(value: Any, kind: Kind) -> Value:
     match kind:
         case "integer":
             return int(value)
-        case "real":
+        case "real" | "share":
             return float(value)
         case "flag":
             return bool(value)
@@ -157,32 +133,48 @@ def difference(
 ) -> Difference:
     """Compare a score run with what was delivered.
 
-    Changes of attention come first, then the largest change of score (a first delivery counts
-    from 0), then by lead; so the most useful part is done if the run is cut short.
+    Changes of attention come first (a first delivery is one if it asks something of somebody) and
+    leads that come onto a day's list, then records to clear, then the largest change of score, which is a percentile and so a rank (a
+    first delivery counts from 0), then by lead.
     """
-    names = frozenset(f.name for f in fields)
-    chosen = []
+    ours = [f for f in fields if not f.theirs]
+    names = frozenset(f.name for f in ours)
+    lists = any(f.column == WORK_ON for f in ours)
+    urgent: list[tuple[tuple[float, str], Send]] = []
+    other: list[tuple[tuple[float, str], Send]] = []
     for row in rows:
         before = delivered.get(str(row["lead_id"]))
         held = before.values if before and before.holds else {}
         compared = {c: row[c] for c in COMPARED}
-        if before and held == compared and names <= before.columns and not before.in_doubt:
+        if lists and row[WORK_ON] is not None:
+            compared[WORK_ON] = str(row[WORK_ON])
+        # A lead that fell off the list is left alone: its date lies in the past by itself.
+        same = compared.items() <= held.items()
+        if before and same and names <= before.columns and not before.in_doubt:
             continue
-        change = Change(str(row["lead_id"]), {f.name: row[f.column] for f in fields})
-        same_attention = held.get("attention") == compared["attention"]
+        change = Change(str(row["lead_id"]), {f.name: row[f.column] for f in ours})
+        attention = compared["attention"]
+        told = held["attention"] != attention if held else attention not in QUIET
         moved = abs(_number(compared["score"]) - _number(held.get("score")))
-        chosen.append(((same_attention, -moved, change.lead_id), Send(change, compared, held)))
+        item = Send(change, compared, held)
+        listed = WORK_ON in compared and compared[WORK_ON] != held.get(WORK_ON)
+        (urgent if told or listed else other).append(((-moved, change.lead_id), item))
     scored = {row["lead_id"] for row in rows}
-    clear = sorted(
+    gone = sorted(
         lead for lead, d in delivered.items() if (d.holds or d.in_doubt) and lead not in scored
     )
-    send = tuple(item for _, item in sorted(chosen, key=lambda pair: pair[0]))
-    return Difference(send, tuple(clear), len(rows) - len(send))
+    return Difference(
+        tuple(item for _, item in sorted(urgent, key=lambda pair: pair[0])),
+        tuple(clearing(lead, fields) for lead in gone),
+        tuple(item for _, item in sorted(other, key=lambda pair: pair[0])),
+        len(rows) - len(urgent) - len(other),
+    )
 
 
 def clearing(lead_id: str, fields: Sequence[Field]) -> Send:
     """The record that takes our values out of a lead."""
-    change = Change(lead_id, {f.name: None for f in fields}, cleared=True)
+    ours = {f.name: None for f in fields if not f.theirs}
+    change = Change(lead_id, ours, cleared=True)
     return Send(change, {}, {})
 
 

@@ -7,38 +7,18 @@ after; a batch whose end is missing is in doubt and goes out again.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 from scoring.crm.port import Outcome, Value
 from scoring.emit.changes import Delivered, Send
-from scoring.errors import ScoringError, TryLater
+from scoring.emit.ledger_file import LedgerFile
 
-FORMAT_VERSION = 1
-RecordStatus = Literal["intended", "sent", "cleared", "skipped", "rejected", "retry"]
-SCHEMA = """
-CREATE TABLE runs (
-    target TEXT NOT NULL, question TEXT NOT NULL, as_of TEXT NOT NULL,
-    PRIMARY KEY (target, question, as_of)
-) WITHOUT ROWID;
-CREATE TABLE records (
-    target TEXT NOT NULL, question TEXT NOT NULL, lead_id TEXT NOT NULL,
-    as_of TEXT, compared TEXT NOT NULL DEFAULT '{}', columns TEXT NOT NULL DEFAULT '[]',
-    holds INTEGER NOT NULL DEFAULT 0, in_doubt INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (target, question, lead_id)
-) WITHOUT ROWID;
-CREATE TABLE deliveries (
-    target TEXT NOT NULL, question TEXT NOT NULL, lead_id TEXT NOT NULL, as_of TEXT NOT NULL,
-    sent TEXT NOT NULL, previous TEXT, compared TEXT NOT NULL,
-    outcome TEXT NOT NULL, code TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (target, question, lead_id, as_of)
-);
-"""
+RecordStatus = Literal["intended", "sent", "cleared", "skipped", "rejected", "retry", "undone"]
+# How a delivery may have ended that left the record other than it was, or may have.
+TOUCHED = "('sent', 'cleared', 'intended', 'retry', 'rejected')"
 
 
 @dataclass(frozen=True)
@@ -54,37 +34,25 @@ class Page:
         return self.target, self.question
 
 
-class Ledger:
-    """`.scoring/ledger.db`. A method that writes is one transaction, on disk when it returns."""
+@dataclass(frozen=True)
+class Delivery:
+    """What a run did to one record. Names in the CRM → values as JSON has them (dates are texts).
 
-    def __init__(self, path: Path | None) -> None:
-        """Open or make the file; None is an empty ledger that is forgotten again.
+    sent       what the run wrote; None for every name where it cleared
+    previous   what stood there before its first try; None where that could not be read
+    before     what an earlier run had left there: values sent and values compared; None: nothing
+    newer      a later run wrote to the record, or may have
+    """
 
-        Raises ScoringError where the file is damaged or of another format version.
-        """
-        self._name = path.name if path else "the ledger"
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with self._faults():
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=5)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0 and not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                with self._transaction():
-                    for statement in SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {FORMAT_VERSION:d}")
-                found = FORMAT_VERSION
-        if found != FORMAT_VERSION:
-            self.close()
-            raise ScoringError(
-                f"{self._name} has format version {found}, this program reads {FORMAT_VERSION}.",
-                "Use the version of lead-scoring that wrote the store, or start a new store.",
-            )
+    lead_id: str
+    sent: Mapping[str, Value]
+    previous: Mapping[str, Value] | None
+    before: tuple[Mapping[str, Value], Mapping[str, Value]] | None
+    newer: bool
 
-    def close(self) -> None:
-        self._db.close()
+
+class Ledger(LedgerFile):
+    """What was delivered. A method that writes is one transaction, on disk when it returns."""
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -110,6 +78,61 @@ class Ledger:
             for lead, compared, columns, holds, in_doubt in rows
         }
 
+    def others(self, page: Page) -> dict[str, str]:
+        """Names that other questions' values stand under in the same place → the question."""
+        query = (
+            "SELECT DISTINCT question, columns FROM records"
+            " WHERE target = ? AND question <> ? AND (holds OR in_doubt)"
+        )
+        with self._faults():
+            rows = self._db.execute(query, page.key).fetchall()
+        return {name: question for question, columns in rows for name in json.loads(columns)}
+
+    def written(self, page: Page) -> int:
+        """Records that this logical date has written to, or may have."""
+        query = (
+            "SELECT count(*) FROM deliveries WHERE target = ? AND question = ? AND as_of = ?"
+            f" AND outcome IN {TOUCHED}"
+        )
+        with self._faults():
+            count: int = self._db.execute(query, (*page.key, page.as_of)).fetchone()[0]
+        return count
+
+    def runs(self, page: Page) -> list[str]:
+        """The stamps of the logical dates that were written to this place, oldest first."""
+        query = "SELECT as_of FROM runs WHERE target = ? AND question = ? ORDER BY as_of"
+        with self._faults():
+            return [stamp for (stamp,) in self._db.execute(query, page.key)]
+
+    def run(self, page: Page) -> list[Delivery]:
+        """What a logical date did to each record that it touched and that was not put back."""
+        same = "target = d.target AND question = d.question AND lead_id = d.lead_id"
+        query = (
+            "SELECT lead_id, sent, previous,"
+            " (SELECT json_array(json(sent), json(compared), outcome) FROM deliveries"
+            f"   WHERE {same} AND as_of < d.as_of AND outcome IN ('sent', 'cleared')"
+            "   ORDER BY as_of DESC LIMIT 1),"
+            f" EXISTS (SELECT 1 FROM deliveries WHERE {same} AND as_of > d.as_of"
+            f"   AND outcome IN {TOUCHED})"
+            " FROM deliveries AS d WHERE target = ? AND question = ? AND as_of = ?"
+            f" AND outcome IN {TOUCHED} ORDER BY lead_id"
+        )
+        with self._faults():
+            rows = self._db.execute(query, (*page.key, page.as_of)).fetchall()
+        found = []
+        for lead, sent, previous, before, newer in rows:
+            values, compared, outcome = json.loads(before) if before else ({}, {}, "")
+            found.append(
+                Delivery(
+                    lead,
+                    json.loads(sent),
+                    None if previous is None else json.loads(previous),
+                    (values, compared) if outcome == "sent" else None,
+                    bool(newer),
+                )
+            )
+        return found
+
     # --- writing ----------------------------------------------------------------------------
 
     def begin(self, page: Page) -> None:
@@ -126,7 +149,7 @@ class Ledger:
         """Record what is about to be written, and what stands there now (by lead_id).
 
         What stood there before the first try of a logical date stays: a second try would read
-        our own values.
+        our own values. Not so where the first was undone: its values are not there any more.
         """
         with self._transaction():
             self._db.executemany(
@@ -137,7 +160,8 @@ class Ledger:
             self._db.executemany(
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, 'intended', '')"
                 " ON CONFLICT DO UPDATE SET sent = excluded.sent,"
-                " previous = coalesce(previous, excluded.previous),"
+                " previous = CASE WHEN outcome = 'undone' THEN excluded.previous"
+                " ELSE coalesce(previous, excluded.previous) END,"
                 " compared = excluded.compared, outcome = 'intended', code = ''",
                 [
                     (
@@ -188,34 +212,26 @@ class Ledger:
                 gone,
             )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._faults():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.rollback()
-                raise
-            self._db.commit()
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorname", "")
-            if code in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-                raise ScoringError(
-                    f"{self._name} in the store is damaged ({code}).",
-                    "Restore it from a backup; without it every record would be sent again.",
-                ) from None
-            if code.startswith(("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
-                raise TryLater(
-                    f"{self._name} cannot be used now ({code}).",
-                    "Free some space or let the other program end, then run the command again.",
-                ) from None
-            raise
+    def undone(self, page: Page, deliveries: Iterable[Delivery]) -> None:
+        """Record that the CRM holds again what it held before this logical date."""
+        ended, records = [], []
+        for delivery in deliveries:
+            key = (*page.key, delivery.lead_id)
+            ended.append((*key, page.as_of))
+            values, compared = delivery.before or ({}, {})
+            holds = delivery.before is not None
+            records.append((_json(compared), _json(list(values)), holds, *key))
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE deliveries SET outcome = 'undone', code = ''"
+                " WHERE target = ? AND question = ? AND lead_id = ? AND as_of = ?",
+                ended,
+            )
+            self._db.executemany(
+                "UPDATE records SET compared = ?, columns = ?, holds = ?, in_doubt = 0"
+                " WHERE target = ? AND question = ? AND lead_id = ?",
+                records,
+            )
 
 
 def _json(value: Mapping[str, Value] | list[str] | None) -> str | None:

@@ -1,5 +1,6 @@
-"""`ingest`: every source's files into the landing, all of them or none.
+"""`ingest`: every source into the landing, all of them or none.
 
+A CRM is read into drops first (`scoring.ingest.pull`), which are files like any other.
 For each table: find its files, read those that are not known by size and time or by content,
 compare with what is live, stage a batch. Batches become visible together, by one replacement of
 the landing's manifest at the end; a run that stops before leaves the old state.
@@ -7,15 +8,19 @@ the landing's manifest at the end; a run that stops before leaves the old state.
 
 import logging
 import shutil
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from scoring.clock import Moment
 from scoring.config import TableFiles
+from scoring.crm.readers import open_reader
 from scoring.engine.connection import Connection
 from scoring.errors import Held, TryLater, nearest
+from scoring.ingest.drops import Drops
+from scoring.ingest.feedback import collect, folder_of
 from scoring.ingest.files import Found, find, unite
 from scoring.ingest.landing import (
     Schema,
@@ -25,6 +30,7 @@ from scoring.ingest.landing import (
     remove_leftovers,
     write_state,
 )
+from scoring.ingest.pull import TableRead, pull
 from scoring.ingest.stage import News, Staged, compare, fresh_quarantine, stage, write_batch
 from scoring.project import Project
 from scoring.store.publish import new_folder, no_space_is_later
@@ -36,12 +42,14 @@ MAY_BE_EMPTY = "interactions"
 
 @dataclass(frozen=True)
 class TableCounts:
-    """Rows of one table's files. `gone` counts rows that are in the files no more."""
+    """Rows of one table's files. `gone` counts rows that are in the files no more; `crm` is what
+    the read of a CRM says beside that."""
 
     accepted: int = 0
     unchanged: int = 0
     quarantined: int = 0
     gone: int = 0
+    crm: TableRead | None = None
 
     def to_json(self) -> dict[str, int]:
         return {
@@ -50,6 +58,7 @@ class TableCounts:
             "unchanged": self.unchanged,
             "superseded": 0,
             "quarantined": self.quarantined,
+            **(self.crm.to_json() if self.crm else {}),
         }
 
 
@@ -74,15 +83,21 @@ def ingest(project: Project, moment: Moment) -> IngestResult:
     remove_leftovers(project, state)
     scratch = project.tmp / "ingest"
     shutil.rmtree(scratch, ignore_errors=True)
+    collect(project, moment)
     sources = project.sources
     counts = {}
     try:
         with no_space_is_later(), project.connect() as connection:
+            pulled = {
+                name: _pull(project, connection, name, state.get(name, {}), moment)
+                for name, source in sources.items()
+                if source.is_crm
+            }
             for source_name, source in sources.items():
                 tables = state.setdefault(source_name, {})
+                drops, read = pulled.get(source_name, (None, {}))
                 for name, settings in source.tables.items():
                     shown = f"{source_name}.{name}"
-                    found = find(project.root, source, settings, shown)
                     run = _TableRun(
                         connection,
                         shown,
@@ -93,11 +108,29 @@ def ingest(project: Project, moment: Moment) -> IngestResult:
                         project.settings.limits.vanished_share,
                     )
                     key = name if len(sources) == 1 else shown
-                    counts[key] = run.land(found, moment.as_of)
-        write_state(project, state)
+                    if drops is None:
+                        place = folder_of(source, settings)
+                        found = find(project.root, place, settings, shown)
+                        counts[key] = run.land(found, moment.as_of)
+                    else:
+                        counts[key] = run.land_drops(drops.found(name), moment.as_of, read[name])
+            write_state(project, state)
+            for source_name, (drops, _) in pulled.items():
+                drops.forget_landed(state[source_name])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return IngestResult(counts)
+
+
+def _pull(
+    project: Project,
+    connection: Connection,
+    name: str,
+    landed: dict[str, TableState],
+    moment: Moment,
+) -> tuple[Drops, dict[str, TableRead]]:
+    with closing(open_reader(project, name)) as reader:
+        return pull(project, connection, reader, name, landed, moment.as_of)
 
 
 @dataclass
@@ -111,6 +144,7 @@ class _TableRun:
     folder: Path
     scratch: Path
     vanished_share: float
+    may_be_empty: bool = False
 
     def land(self, found: list[Found], as_of: datetime) -> TableCounts:
         full = self.settings.mode == "full"
@@ -143,6 +177,12 @@ class _TableRun:
         )
         log.debug("%s: %s, %d gone", self.shown, counts.to_json(), counts.gone)
         return counts
+
+    def land_drops(self, found: list[Found], as_of: datetime, read: TableRead) -> TableCounts:
+        """Land what was read from a CRM; a table of it may well be empty."""
+        self.may_be_empty = True
+        counts = self.land(found, as_of) if found else TableCounts()
+        return replace(counts, unchanged=counts.unchanged + read.read - read.fresh, crm=read)
 
     def _hashes(self, found: list[Found]) -> dict[str, str]:
         """Content hashes; a file of the same size and time is taken to be the same."""
@@ -216,6 +256,8 @@ class _TableRun:
         return max(as_of, last)
 
     def _hold_empty(self, read: list[Found], staged: Staged, files: dict[str, Any]) -> None:
+        if self.may_be_empty:
+            return
         if self.shown.endswith(f".{MAY_BE_EMPTY}") and not any(
             b["rows"] for b in self.state.batches
         ):

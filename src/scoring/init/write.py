@@ -19,12 +19,14 @@ from scoring.errors import ConfigError, nearest
 from scoring.init.folder import profiles_of
 from scoring.init.proposal import Proposal
 from scoring.init.propose import propose
+from scoring.init.questions import encounters
 from scoring.init.report import InitReport, report_on
 from scoring.init.staging import SOURCE, sources_toml, staging_sql
 from scoring.store.publish import no_space_is_later
 
 TEMPLATE = ("scoring.toml", "features", "models", "pipelines", "notebooks")
 MODEL = Path("models") / "conversion" / "model.toml"
+MEETING = Path("models") / "meeting" / "model.toml"
 GITIGNORE = ".scoring/\nout/\ndata/sample/\ndata/sample_truth/\n"
 SAMPLE_LEADS = 3_000
 STAGES_QUESTION = (
@@ -56,24 +58,25 @@ def init_from(
     Raises ConfigError, with nothing written, if the target is not empty, the folder has nothing
     readable, or an attribute is not known.
     """
-    _refuse_filled(target)
+    refuse_filled(target)
     proposal = propose(profiles_of(folder), time_zone)
     if not proposal.parts:
         raise ConfigError(
             f"No file in {folder} looks like one of the canonical tables.",
             "Name the files after them (leads, interactions, outcomes), or see docs/init.md.",
         )
-    declared = _declared(proposal.attributes(), known_at_creation, ask)
-    with _new_project(target, template) as draft:
-        _set_project(draft, name or target.resolve().name, proposal.time_zone)
-        _set_known(draft, declared)
+    known = declared(proposal.attributes(), known_at_creation, ask)
+    with new_project(target, template) as draft:
+        set_project(draft, name or target.resolve().name, proposal.time_zone)
+        _set_meetings(draft, proposal)
+        set_known(draft, known)
         proposal.questions += _set_stages(draft, proposal)
-        _write_text(
+        write_text(
             draft / "data" / "sources.toml", sources_toml(proposal, _leads_to(target, folder))
         )
         staging = _write_staging(draft, proposal)
-        _check_settings(draft)
-    return report_on(proposal, target, str(folder), declared, staging)
+        check_settings(draft)
+    return report_on(proposal, target, str(folder), known, staging)
 
 
 def init_sample(target: Path, *, template: Path, end: datetime, seed: int) -> InitReport:
@@ -84,8 +87,8 @@ def init_sample(target: Path, *, template: Path, end: datetime, seed: int) -> In
     """
     from scoring.simulate import simulate
 
-    _refuse_filled(target)
-    with _new_project(target, template) as draft:
+    refuse_filled(target)
+    with new_project(target, template) as draft:
         sample = draft / "data" / "sample"
         simulate(
             sample,
@@ -95,16 +98,16 @@ def init_sample(target: Path, *, template: Path, end: datetime, seed: int) -> In
             truth_dir=draft / "data" / "sample_truth",
         )
         proposal = propose(profiles_of(sample), "UTC")
-        _set_project(draft, target.resolve().name, None)
-        _write_text(draft / "data" / "sources.toml", sources_toml(proposal, "data/sample"))
+        set_project(draft, target.resolve().name, None)
+        write_text(draft / "data" / "sources.toml", sources_toml(proposal, "data/sample"))
         staging = _write_staging(draft, proposal)
-        declared = list(_check_settings(draft).features.known_at_creation)
+        known = list(check_settings(draft).features.known_at_creation)
     until = end.astimezone(UTC).isoformat(timespec="minutes")
     source = f"a simulated sales organisation, seed {seed}, until {until}"
-    return report_on(proposal, target, source, declared, staging)
+    return report_on(proposal, target, source, known, staging)
 
 
-def _refuse_filled(target: Path) -> None:
+def refuse_filled(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(
             f"{target} is not empty.", "Name a folder that does not exist yet, or an empty one."
@@ -112,7 +115,7 @@ def _refuse_filled(target: Path) -> None:
 
 
 @contextmanager
-def _new_project(target: Path, template: Path) -> Iterator[Path]:
+def new_project(target: Path, template: Path) -> Iterator[Path]:
     target = target.resolve()
     draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     try:
@@ -142,14 +145,14 @@ def _copy_template(template: Path, draft: Path) -> None:
         elif path.exists():
             shutil.copy2(path, draft / name)
     (draft / "data" / "staging").mkdir(parents=True)
-    _write_text(draft / ".gitignore", GITIGNORE)
+    write_text(draft / ".gitignore", GITIGNORE)
 
 
-def _set_project(draft: Path, name: str, time_zone: str | None) -> None:
+def set_project(draft: Path, name: str, time_zone: str | None) -> None:
     plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:63] or "leads"
-    _set_line(draft / "scoring.toml", "name", json.dumps(plain))
+    set_line(draft / "scoring.toml", "name", json.dumps(plain))
     if time_zone is not None:
-        _set_line(draft / "scoring.toml", "time_zone", json.dumps(time_zone))
+        set_line(draft / "scoring.toml", "time_zone", json.dumps(time_zone))
 
 
 def _set_stages(draft: Path, proposal: Proposal) -> list[str]:
@@ -162,25 +165,39 @@ def _set_stages(draft: Path, proposal: Proposal) -> list[str]:
     }
     if stages and stages <= set(load(path, ScoringToml).stages.order):
         return []
-    _set_line(path, "order", "[]")
+    set_line(path, "order", "[]")
     return [STAGES_QUESTION] if stages else []
 
 
-def _set_known(draft: Path, declared: list[str]) -> None:
-    _set_line(draft / MODEL, "known_at_creation", json.dumps(declared, ensure_ascii=False))
+def _set_meetings(draft: Path, proposal: Proposal) -> None:
+    """The question about meetings asks for the types that there are; without any it goes."""
+    path = draft / MEETING
+    found = encounters(proposal)
+    if not path.exists():
+        return
+    if found:
+        set_line(path, "event", json.dumps(found, ensure_ascii=False))
+    else:
+        shutil.rmtree(path.parent)
 
 
-def _set_line(path: Path, key: str, value: str) -> None:
+def set_known(draft: Path, declared: list[str]) -> None:
+    for path in (draft / MODEL, draft / MEETING):
+        if path.exists():
+            set_line(path, "known_at_creation", json.dumps(declared, ensure_ascii=False))
+
+
+def set_line(path: Path, key: str, value: str) -> None:
     """Replace the value of one key of a TOML file and keep everything else, comments too."""
     text = path.read_text(encoding="utf-8")
     pattern = rf"(?m)^({key}\s*=\s*)(\[[^\]]*\]|\"[^\"\n]*\")"
     changed, count = re.subn(pattern, lambda found: found[1] + value, text, count=1)
     if not count:
         raise ConfigError(f"The template's {path.name} has no line `{key} = …`.")
-    _write_text(path, changed)
+    write_text(path, changed)
 
 
-def _declared(attributes: list[str], said: tuple[str, ...] | None, ask: Ask | None) -> list[str]:
+def declared(attributes: list[str], said: tuple[str, ...] | None, ask: Ask | None) -> list[str]:
     """The attributes declared known at creation: as the option says, else as the person answers."""
     if said is None:
         if ask is None or not attributes:
@@ -217,17 +234,19 @@ def _write_staging(draft: Path, proposal: Proposal) -> dict[str, str]:
         if sql is not None:
             path = Path("data") / "staging" / SOURCE / f"{table}.sql"
             (draft / path).parent.mkdir(parents=True, exist_ok=True)
-            _write_text(draft / path, sql)
+            write_text(draft / path, sql)
             written[table] = path.as_posix()
     return written
 
 
-def _check_settings(draft: Path) -> ModelToml:
+def check_settings(draft: Path) -> ModelToml:
     """Every file that was written loads; otherwise the project does not appear."""
     load(draft / "scoring.toml", ScoringToml)
     load(draft / "data" / "sources.toml", SourcesToml)
+    if (draft / MEETING).exists():
+        load(draft / MEETING, ModelToml)
     return load(draft / MODEL, ModelToml)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
