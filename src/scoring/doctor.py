@@ -3,6 +3,7 @@
 Every finding is one sentence with its remedy; nothing here changes anything.
 """
 
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,12 @@ from scoring.errors import ScoringError
 from scoring.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scoring.build.featureset import FeatureSet
     from scoring.check.tables import Tables
+    from scoring.config import QuestionSection
+    from scoring.words.catalogue import Message
 
 Level = Literal["ok", "advice", "problem"]
 
@@ -49,9 +55,10 @@ def diagnose(project: Project, question: str, as_of: datetime) -> list[Finding]:
             "ok",
             "settings",
             f"{len(sources)} source{'s' if len(sources) != 1 else ''}, question {question}: "
-            f"{model.question.outcome}, {model.question.label}",
+            f"{_asked(model.question)}, {model.question.label}",
         )
     ]
+    findings += _crms(project)
     from scoring.check.tables import Tables
 
     try:
@@ -62,7 +69,23 @@ def diagnose(project: Project, question: str, as_of: datetime) -> list[Finding]:
     findings += _tables(tables)
     findings += _readiness(project, question, tables, as_of)
     findings += _attributes(project, question)
-    findings.append(_champion(project, question))
+    findings += _champion(project, question, tables, as_of)
+    return findings
+
+
+def _crms(project: Project) -> list[Finding]:
+    """Whether each CRM answers, and what its credentials may do: by the least calls there are."""
+    findings = []
+    for name, source in project.sources.items():
+        if not source.is_crm:
+            continue
+        from scoring.crm.readers import module_of
+
+        try:
+            facts = list(module_of(source.kind).probe(source, project.root, os.environ))
+            findings.append(Finding("ok", f"source {name}", "; ".join(facts)))
+        except ScoringError as error:
+            findings.append(Finding("problem", f"source {name}", error.message, error.hint or ""))
     return findings
 
 
@@ -149,7 +172,7 @@ def _readiness(project: Project, question: str, tables: "Tables", as_of: datetim
 
     model = project.model(question)
     with project.connect() as connection:
-        seen = history(connection, tables, model.question.outcome)
+        seen = history(connection, tables, model.question)
     findings = []
     needed = model.gates.min_conversions + model.gates.min_validation
     level: Level = "ok" if seen.conversions >= needed else "problem"
@@ -157,7 +180,7 @@ def _readiness(project: Project, question: str, tables: "Tables", as_of: datetim
         Finding(
             level,
             "readiness",
-            f"{seen.conversions:,} leads of {seen.leads:,} are {model.question.outcome}; "
+            f"{seen.conversions:,} leads of {seen.leads:,} are {_asked(model.question)}; "
             f"training needs {needed}",
             "" if level == "ok" else "Load more history, or wait for more closed leads.",
         )
@@ -191,6 +214,11 @@ def _readiness(project: Project, question: str, tables: "Tables", as_of: datetim
             )
         )
     return findings
+
+
+def _asked(question: "QuestionSection") -> str:
+    """What a question asks for: `won`, or `meeting_booked or demo_booked`."""
+    return " or ".join(question.event) or question.outcome
 
 
 def _attributes(project: Project, question: str) -> list[Finding]:
@@ -232,23 +260,94 @@ def _attributes(project: Project, question: str) -> list[Finding]:
                 else "",
             )
         )
+    return findings + _next_steps(project, question, features) + _language(project, features)
+
+
+def _next_steps(project: Project, question: str, features: "FeatureSet") -> list[Finding]:
+    """Whether the table of next steps can be read, and what it asks for in vain."""
+    from scoring.score.conditions import ANY
+    from scoring.score.named import with_named
+    from scoring.score.next_step import mentioned, parsed, settings_of
+
+    try:
+        table = settings_of(project.root, question)
+        if table is None:
+            return []
+        names = with_named(project, question, features, mentioned(table)).names
+        steps = parsed(table, names)
+    except ScoringError as error:
+        return [Finding("problem", "next steps", error.message, error.hint or "")]
+    absent = sorted(name for name, of in names.items() if of.kind == ANY)
+    if not absent:
+        return [Finding("ok", "next steps", f"{len(steps.rows)} rows")]
+    return [
+        Finding(
+            "advice",
+            "next steps",
+            f"{', '.join(absent)}: always missing, as this history has nothing of the kind",
+            f"See which rows of models/{question}/next_step.toml never hold because of that.",
+        )
+    ]
+
+
+def _language(project: Project, features: "FeatureSet") -> list[Finding]:
+    """What sellers do not read in their language; in English nothing is missing."""
+    from scoring.words.messages import missing
+
+    language = project.settings.project.language
+    locale = project.root / "locale"
+    try:
+        found = missing(project.root / "features", features.all, language, locale)
+    except ScoringError as error:
+        return [Finding("problem", "language", error.message, error.hint or "")]
+    do = f"Translate them in locale/{language}/LC_MESSAGES/scoring.po, see docs/score.md."
+    findings = []
+    if found.texts:
+        shown = f"{len(found.texts):,} texts are shown in English: {_first(found.texts)}"
+        findings.append(Finding("advice", "language", shown, do))
+    if found.names:
+        shown = f"{len(found.names):,} names are shown as the CRM has them: {_first(found.names)}"
+        findings.append(Finding("advice", "language", shown, do))
     return findings
 
 
-def _champion(project: Project, question: str) -> Finding:
+FIRST = 5
+
+
+def _first(messages: "Sequence[Message]") -> str:
+    """The first few of them, quoted; of two forms the singular."""
+    singular = [m if isinstance(m, str) else m[0] for m in messages[:FIRST]]
+    return ", ".join(f'"{m}"' for m in singular) + (", …" if len(messages) > FIRST else "")
+
+
+def _champion(
+    project: Project, question: str, tables: "Tables", as_of: datetime
+) -> list[Finding]:
+    """The champion, and the flag that it carries."""
+    from scoring.flag.diagnosis import flag_findings
     from scoring.train import tracking
 
+    findings, flag = [], None
     try:
         registered, champion = tracking.champion(project, question)
     except ScoringError as error:
-        return Finding("problem", "champion", error.message, error.hint or "")
-    facts = champion.facts
-    return Finding(
-        "ok",
-        "champion",
-        f"version {registered.version}, trained as of {facts['as_of'][:10]} on "
-        f"{facts['conversions']:,} conversions, AUC {facts['validation']['auc']:.3f} on later rows",
-    )
+        findings.append(Finding("problem", "champion", error.message, error.hint or ""))
+    else:
+        facts, flag = champion.facts, champion.flag
+        findings.append(
+            Finding(
+                "ok",
+                "champion",
+                f"version {registered.version}, trained as of {facts['as_of'][:10]} on "
+                f"{facts['conversions']:,} conversions, AUC {facts['validation']['auc']:.3f} on "
+                "later rows",
+            )
+        )
+    try:
+        said = flag_findings(project, question, tables, flag, as_of)
+    except ScoringError as error:
+        return [*findings, Finding("problem", "flag", error.message, error.hint or "")]
+    return [*findings, *(Finding(level, "flag", found, do) for level, found, do in said)]
 
 
 def summary(findings: list[Finding]) -> dict[str, Any]:

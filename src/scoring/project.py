@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scoring import config
 from scoring.clock import parse_moment
 from scoring.errors import ConfigError, NoUsableModel, nearest
+from scoring.flag.settings import FOLDER, FlagSection, load_flag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,12 +39,25 @@ class Project:
         return config.load(self.root / "scoring.toml", config.ScoringToml)
 
     @cached_property
+    def _sources(self) -> dict[str, config.Source]:
+        return config.load(self.root / "data" / "sources.toml", config.SourcesToml).sources
+
+    @property
     def sources(self) -> dict[str, config.Source]:
-        loaded = config.load(self.root / "data" / "sources.toml", config.SourcesToml)
-        return loaded.sources
+        """As data/sources.toml has them, and sellers' answers where some were collected."""
+        from scoring.ingest.feedback import with_answers
+
+        return with_answers(self._sources, self.root)
 
     def questions(self) -> list[str]:
-        return sorted(p.parent.name for p in (self.root / "models").glob("*/model.toml"))
+        """The folders of models/ with a question; the flag's settings are none."""
+        found = {p.parent.name for p in (self.root / "models").glob("*/model.toml")}
+        return sorted(found - {FOLDER})
+
+    @cached_property
+    def flag(self) -> FlagSection:
+        """What the flag on leads that will not buy promises (models/tire_kicker/model.toml)."""
+        return load_flag(self.root)
 
     def model(self, question: str) -> config.ModelToml:
         self.require_question(question)
@@ -171,6 +185,22 @@ class Project:
         from scoring.score.run import read_scores
 
         return _aware(read_scores(self, question, None if as_of is None else self._moment(as_of)))
+
+    def analytics(
+        self, name: str, as_of: datetime | str | None = None, question: str = "conversion"
+    ) -> "pd.DataFrame":
+        """A pipeline table of a logical date that was scored, the newest without one.
+
+        name   such as `stages`, `sources`, `forecast`: docs/analytics.md has all of them and what
+               their columns mean
+
+        Times are UTC, shares between 0 and 1; missing is not known. Raises ConfigError for a name
+        that there is not, and where that date has no tables.
+        """
+        from scoring.analytics.run import read_table
+
+        at = None if as_of is None else self._moment(as_of)
+        return _aware(read_table(self, name, at, question))
 
     def _moment(self, at: datetime | str) -> datetime:
         return parse_moment(at if isinstance(at, str) else at.isoformat(), self.settings.zone)

@@ -235,3 +235,79 @@ def test_an_unknown_attribute_is_refused_with_the_nearest_name(tmp_path, new):
     with pytest.raises(ConfigError, match='Did you mean "toimiala"'):
         new(exports.finnish(tmp_path / "exports"), known=("toimala",))
     assert not (tmp_path / "project").exists()
+
+
+# --- the question about meetings ------------------------------------------------------------------
+
+MEETING = """[question]
+event = ["meeting_booked"]  # types
+[snapshots]
+at_age_days = [1]
+[features]
+known_at_creation = []
+"""
+
+
+@pytest.fixture
+def with_meeting(tmp_path):
+    """A new project of a template that has the question about meetings."""
+
+    def make(folder):
+        template = exports.template(tmp_path / "template")
+        (template / "models" / "meeting").mkdir()
+        (template / "models" / "meeting" / "model.toml").write_text(MEETING, encoding="utf-8")
+        init_from(
+            tmp_path / "project",
+            folder,
+            template=template,
+            known_at_creation=("*",),
+            name=None,
+            time_zone=None,
+            ask=None,
+        )
+        return Project(tmp_path / "project")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("types", "asked"),
+    [
+        (["Meeting booked", "Meeting held", "Meeting cancelled", "call"], ["Meeting booked"]),
+        (["demo_scheduled", "demo_rescheduled", "email"], ["demo_scheduled"]),
+        (["visit", "Tapaaminen", "page visit"], ["Tapaaminen", "visit"]),
+        (["встреча", "звонок"], ["встреча"]),
+        (["call", "email", "website_visit", "demographics"], None),
+    ],
+)
+def test_the_question_about_meetings_asks_for_the_types_that_there_are(
+    tmp_path, with_meeting, types, asked
+):
+    folder = tmp_path / "exports"
+    exports.write_csv(
+        folder / "leads.csv", ["lead_id", "created_at"], [["a", "2026-01-01"], ["b", "2026-01-02"]]
+    )
+    exports.write_csv(
+        folder / "interactions.csv",
+        ["lead_id", "occurred_at", "type"],
+        [["a", f"2026-01-{n + 1:02d}", name] for n, name in enumerate(types)],
+    )
+    project = with_meeting(folder)
+    if asked is None:
+        assert project.questions() == ["conversion"]
+    else:
+        model = project.model("meeting")
+        assert list(model.question.event) == asked
+        assert model.features.known_at_creation == ("*",)
+
+
+def test_the_question_about_meetings_names_types_as_the_staging_sql_says_them(
+    tmp_path, with_meeting
+):
+    project = with_meeting(exports.finnish(tmp_path / "exports"))
+    moment = Moment(as_of=NEW_YEAR, now=NEW_YEAR)
+    ingest(project, moment)
+    check(project, moment)
+    types = {kind["type"] for kind in Tables.open(project).manifest["kinds"]}
+    assert project.model("meeting").question.event == ("tapaaminen_sovittu",)
+    assert "tapaaminen_sovittu" in types

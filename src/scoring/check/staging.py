@@ -98,7 +98,8 @@ def stage(
         settings = _settings(source, raw, where)
         relation = identifier(f"staged_{schema}_{table}")
         columns = _bind(connection, relation, query, name, source, where)
-        typed = all(source.tables[r].file.lower().endswith(".parquet") for r in raw)
+        parquet = all(source.tables[r].file.lower().endswith(".parquet") for r in raw)
+        typed = parquet and not source.is_crm  # a CRM's drops hold texts only
         made = (tuple(raw), _is_row_wise(query))
         staged.append(Staged(name, table, relation, columns, settings, typed, where, *made))
     return staged

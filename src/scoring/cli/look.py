@@ -171,13 +171,18 @@ def features(
         return
     with call.project.locked("scoring features"):
         entries = catalogue(call.project, question, call.as_of)
+        silent = [m for m in missing(call.project, question) if m.sign]
     gone = last_removed(call.project, question)
     result: dict[str, Any] = {
         "question": question,
         "features": [e.to_json() for e in entries],
         "machine": {name: list(rows) for name, rows in gone.items()},
+        "silent_signs": [m.to_json() for m in silent],
     }
-    call.answer(result, lambda: chain(_feature_lines(entries), removed_lines(gone)))
+    call.answer(
+        result,
+        lambda: chain(_feature_lines(entries), _silent_lines(silent), removed_lines(gone)),
+    )
 
 
 def _feature_lines(entries: "Sequence[Entry]") -> Iterator[str]:
@@ -193,7 +198,23 @@ def _feature_lines(entries: "Sequence[Entry]") -> Iterator[str]:
         coverage = "–" if e.coverage is None else f"{e.coverage:.0%}"
         cost = e.cost if e.share is None else f"{e.share:.1%}"
         used = "".join(marks[user] for user in e.used_by)
-        yield f"  {e.name:<38} {window:>8} {coverage:>5} {cost:>7} {used:<3} {e.sentence}".rstrip()
+        said = f"{e.sentence} [{_role(e)}]" if _role(e) else e.sentence
+        yield f"  {e.name:<38} {window:>8} {coverage:>5} {cost:>7} {used:<3} {said}".rstrip()
+
+
+def _role(entry: "Entry") -> str:
+    """What a feature means for the flag; empty where it means nothing for it."""
+    if entry.sign is None:
+        return "lifts a flag" if entry.earnest else ""
+    strong = "strong sign" if entry.strong else "sign"
+    return f"{strong} of {entry.sign.replace('_', ' ')}"
+
+
+def _silent_lines(silent: "Sequence[Missing]") -> Iterator[str]:
+    if silent:
+        yield "signs that this history has no data for; they count for nothing"
+    for m in silent:
+        yield f"  {m.theme + '.' + m.variable:<34} {m.reason}"
 
 
 def _absent_lines(absent: "Sequence[Missing]") -> Iterator[str]:

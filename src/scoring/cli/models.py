@@ -13,10 +13,11 @@ from scoring.cli.common import (
     command,
     run_record,
 )
+from scoring.cli.deliver import undo
 
 
 def add_to(app: typer.Typer) -> None:
-    for function in (promote, rollback):
+    for function in (promote, rollback, undo):
         app.command(rich_help_panel="Models")(function)
 
 

@@ -1,9 +1,10 @@
 """Commands that begin: a new project, a simulated history."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -12,6 +13,10 @@ from scoring.cli.common import JsonOption, print_json, set_logging
 from scoring.clock import last_midnight, moment
 from scoring.config import ScoringToml, load
 from scoring.errors import ConfigError
+
+if TYPE_CHECKING:
+    from scoring.init.crm import CrmReport
+    from scoring.init.report import InitReport
 
 SAMPLE_SEED = 7
 
@@ -26,9 +31,23 @@ def init(
     source: Annotated[
         Path | None, typer.Option("--from", help="A folder of tables in CSV or Parquet.")
     ] = None,
+    crm: Annotated[
+        str | None, typer.Option("--crm", help="Over a CRM: hubspot, …", show_default=False)
+    ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="Over a simulated sales organisation.")
     ] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            help="With --crm, an answer beforehand: lead=contacts, won=deal.",
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="With --crm, its address.", show_default="the vendor's")
+    ] = "",
     known_at_creation: Annotated[
         str | None,
         typer.Option(
@@ -46,21 +65,35 @@ def init(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a new project: over a folder of tables, or over a simulated history."""
+    """Make a new project: over a folder of tables, a CRM, or a simulated history."""
+    from scoring.init.crm import init_crm
     from scoring.init.template import template_root
     from scoring.init.write import init_from, init_sample
 
     set_logging()
-    if (source is None) == (not sample):
+    if (source is not None) + sample + (crm is not None) != 1:
         raise ConfigError(
-            "`scoring init` needs one of --from FOLDER and --sample.",
+            "`scoring init` needs one of --from FOLDER, --crm NAME and --sample.",
             "Example: scoring init my-project --from exports",
         )
     template = template_root()
-    if source is not None:
-        known = (
-            tuple(k.strip() for k in known_at_creation.split(",")) if known_at_creation else None
+    terminal = sys.stdin.isatty() and not json
+    known = tuple(k.strip() for k in known_at_creation.split(",")) if known_at_creation else None
+    report: CrmReport | InitReport
+    if crm is not None:
+        report = init_crm(
+            target,
+            crm,
+            template=template,
+            given=_pairs(option or []),
+            address=address,
+            known_at_creation=known,
+            name=name,
+            time_zone=time_zone,
+            choose=_choose if terminal else None,
+            ask=_ask if terminal else None,
         )
+    elif source is not None:
         report = init_from(
             target,
             source,
@@ -68,7 +101,7 @@ def init(
             known_at_creation=known,
             name=name,
             time_zone=time_zone,
-            ask=_ask if sys.stdin.isatty() and not json else None,
+            ask=_ask if terminal else None,
         )
     else:
         zone = load(template / "scoring.toml", ScoringToml).zone
@@ -96,6 +129,9 @@ def simulate(
     leak: Annotated[
         float, typer.Option(help="Share of sales that fill a field known only afterwards.")
     ] = 0.0,
+    feedback: Annotated[
+        float, typer.Option(help="Share of leads that a seller judges; 0: no such table.")
+    ] = 0.0,
     truth: Annotated[
         Path | None, typer.Option(help="Where the truth goes.", show_default="DIR/../truth")
     ] = None,
@@ -122,6 +158,7 @@ def simulate(
         events_per_lead=events_per_lead,
         drift=drift,
         leak=leak,
+        feedback=feedback,
         truth_dir=truth,
     )
     if json:
@@ -130,6 +167,22 @@ def simulate(
         for table, rows in counts.items():
             typer.echo(f"{table:<14} {rows:>12,} rows")
         typer.echo(f"Use them: scoring init DIR --from {out}")
+
+
+def _pairs(options: list[str]) -> dict[str, str]:
+    """`lead=contacts` as name and value."""
+    pairs = dict(option.partition("=")[::2] for option in options)
+    if not all(pairs.values()):
+        raise ConfigError("`--option` must be NAME=VALUE.", "Example: --option lead=contacts")
+    return pairs
+
+
+def _choose(question: str, options: Mapping[str, str]) -> str:
+    """Ask at the terminal; an empty answer takes the first one."""
+    typer.echo(question)
+    for key, meaning in options.items():
+        typer.echo(f"  {key}: {meaning}")
+    return str(typer.prompt("One of them", default=next(iter(options)), err=True)).strip()
 
 
 def _ask(question: str, options: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,7 @@ from scoring.cli.common import (
     command,
     run_record,
 )
-
-if TYPE_CHECKING:
-    from scoring.emit.result import EmitResult
+from scoring.cli.deliver import do_emit, emit
 
 
 class Dialect(StrEnum):
@@ -27,8 +25,9 @@ class Dialect(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    for function in (ingest, check, build, train, score, emit):
+    for function in (ingest, check, build, train, score):
         app.command(rich_help_panel="Steps")(function)
+    app.command(rich_help_panel="Steps")(emit)
     app.command("run", rich_help_panel="Steps")(run_pipeline)
 
 
@@ -87,36 +86,6 @@ def score(
 ) -> None:
     """Apply the champion to the leads that are open."""
     _single("score", command(project, as_of, json, question))
-
-
-def emit(
-    project: ProjectOption = Path(),
-    question: QuestionOption = "conversion",
-    as_of: AsOfOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")
-    ] = False,
-    apply_fields: Annotated[
-        bool, typer.Option("--apply-fields", help="Create our columns where they are missing.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Write what changed into the CRM, every record accounted for."""
-    call = command(project, as_of, json, question)
-    from scoring.emit.result import SomeRejected, Unfinished
-
-    if dry_run:
-        result, lines = do_emit(call, dry_run=True)
-        call.answer(result, lambda: iter(lines))
-        return
-    try:
-        with run_record(call, "emit") as run, run.step("emit") as entry:
-            result, lines = do_emit(call, apply_fields=apply_fields)
-            entry["result"] = result
-    except (SomeRejected, Unfinished) as error:
-        call.answer(error.result.to_json(), lambda: iter(()))
-        raise
-    call.answer(result, lambda: iter(lines))
 
 
 def run_pipeline(
@@ -210,6 +179,7 @@ def do_build(call: Command) -> Answer:
 def do_train(call: Command) -> Answer:
     from scoring.promote.run import offer
     from scoring.train.effects import effect_lines
+    from scoring.train.groups import group_lines
     from scoring.train.run import train
 
     trained = train(call.project, call.question, call.as_of)
@@ -225,6 +195,7 @@ def do_train(call: Command) -> Answer:
         f"logistic regression {plain['logistic']['log_loss']:.3f})",
         *(f"{x['column']} knows the outcome: {x['evidence']}" for x in trained.leaks),
         *effect_lines(trained.changes),
+        *group_lines(trained.groups),
         *offered.lines(),
     ]
     return result, lines
@@ -241,45 +212,6 @@ def do_score(call: Command) -> Answer:
         else f"newer scores exist; these are in {scored.out}",
     ]
     return scored.to_json(), lines
-
-
-def do_emit(call: Command, *, dry_run: bool = False, apply_fields: bool = False) -> Answer:
-    from scoring.emit.run import emit
-    from scoring.score.run import read_scores
-
-    scores = read_scores(call.project, call.question, call.as_of)
-    result = emit(
-        call.project,
-        call.question,
-        call.as_of,
-        scores,
-        dry_run=dry_run,
-        apply_fields=apply_fields,
-    )
-    return result.to_json(), list(_emit_lines(result, dry_run))
-
-
-def _emit_lines(result: "EmitResult", dry_run: bool) -> Iterator[str]:
-    parts = ", ".join(f"{n:,} {what}" for what, n in result.to_json().items() if n)
-    yield f"{'would be: ' if dry_run else ''}{parts or 'nothing to send'}"
-    for code, n in sorted(result.codes.items()):
-        yield f"{n:,} × {CODES.get(code, code)}"
-    if result.plan is None or not dry_run:
-        return
-    for step in result.plan.steps:
-        yield f"missing in the CRM: {step}"
-    for row in result.plan.rows:
-        yield (
-            f"{row['lead_id']}: score {_was(row['score_before'])}{row['score']}, "
-            f"attention {_was(row['attention_before'])}{row['attention']}"
-        )
-
-
-CODES = {"older_date": "skipped: scores of a later date were delivered before"}
-
-
-def _was(before: Any) -> str:
-    return "" if before is None else f"{before} → "
 
 
 def _counts(result: dict[str, Any]) -> Iterator[str]:
