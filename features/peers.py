@@ -6,11 +6,7 @@ from scoring import against_won, attribute, each_attribute, feature, like_won, p
 _profile = each_attribute(but=["owner_id", "source"])
 _sizes = each_attribute(but=["amount"])
 
-peers = (
-    peers_rate(_profile)
-    .says("buy {value} times as often as others: same {name}")
-    .warns("outside_profile", side="low")
-)
+peers = peers_rate(_profile).says("buy {value} times as often as others: same {name}")
 peers_owner_id = peers_rate(attribute("owner_id")).says(
     "buy {value} times as often as others: same owner"
 )

@@ -236,18 +236,22 @@ def _attributes(project: Project, question: str) -> list[Finding]:
     findings += [
         Finding("ok", "machines", line) for line in removed_lines(last_removed(project, question))
     ]
-    made = {c.variable for c in features.columns}
+    made = {c.variable for c in features.all}
+    absent: dict[str, list[str]] = {}
     for item in named:
-        unfolded = item.declaration.each is not None
-        if not unfolded and item.variable not in made:
-            findings.append(
-                Finding(
-                    "advice",
-                    "features",
-                    f"`{item.variable}` ({item.theme}) cannot be computed from this history",
-                    "It reads types, properties or columns that the tables do not have.",
-                )
+        if item.declaration.each is None and item.variable not in made:
+            absent.setdefault(item.theme, []).append(item.variable)
+    if absent:
+        told = "; ".join(f"{', '.join(names)} ({theme})" for theme, names in absent.items())
+        findings.append(
+            Finding(
+                "advice",
+                "features",
+                f"{sum(map(len, absent.values()))} declared features have nothing to read in this "
+                f"history: {told}",
+                "They count for nothing. `scoring features --check` says what each would read.",
             )
+        )
     for name, why in features.left_out.items():
         findings.append(
             Finding(
@@ -303,10 +307,10 @@ def _language(project: Project, features: "FeatureSet") -> list[Finding]:
     do = f"Translate them in locale/{language}/LC_MESSAGES/scoring.po, see docs/score.md."
     findings = []
     if found.texts:
-        shown = f"{len(found.texts):,} texts are shown in English: {_first(found.texts)}"
+        shown = f"texts that are shown in English, {len(found.texts):,}: {_first(found.texts)}"
         findings.append(Finding("advice", "language", shown, do))
     if found.names:
-        shown = f"{len(found.names):,} names are shown as the CRM has them: {_first(found.names)}"
+        shown = f"names that no catalogue has, {len(found.names):,}: {_first(found.names)}"
         findings.append(Finding("advice", "language", shown, do))
     return findings
 
@@ -320,9 +324,7 @@ def _first(messages: "Sequence[Message]") -> str:
     return ", ".join(f'"{m}"' for m in singular) + (", …" if len(messages) > FIRST else "")
 
 
-def _champion(
-    project: Project, question: str, tables: "Tables", as_of: datetime
-) -> list[Finding]:
+def _champion(project: Project, question: str, tables: "Tables", as_of: datetime) -> list[Finding]:
     """The champion, and the flag that it carries."""
     from scoring.flag.diagnosis import flag_findings
     from scoring.train import tracking

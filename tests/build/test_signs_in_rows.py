@@ -286,7 +286,6 @@ def test_what_is_our_own_fault_never_counts_against_the_lead(engine: Any, case: 
 
 # Sign → its limit, a value that fires and one that does not.
 COMPARED = {
-    "peers": (0.5, 0.4, 0.6),
     "profile": (-1.0, -1.2, 0.0),
     "size": (0.8, -0.9, 0.7),
     "size_in_industry": (0.8, 0.9, -0.7),
@@ -312,9 +311,8 @@ def test_a_sign_of_what_is_learned_from_others(name: str) -> None:
 
 
 def test_who_looks_after_a_lead_and_where_it_came_from_are_no_profile() -> None:
-    for name in ("peers", "profile"):
-        assert set(SIGNS[name].declaration.but) == {"owner_id", "source"}
-    assert not {"peers_owner_id", "peers_source", "deal_size"} & SIGNS.keys()
+    assert set(SIGNS["profile"].declaration.but) == {"owner_id", "source"}
+    assert not {"peers", "peers_owner_id", "peers_source", "deal_size"} & SIGNS.keys()
 
 
 # --- all of them ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ clock that runs `scale` times as fast as the wall clock; the client gets the sam
 import json
 import random
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -124,7 +125,7 @@ class Loopback:
         self.calls = 0
         self.before: Callable[[Request], Response | None] = lambda _: None
         self.lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Listener(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -161,6 +162,13 @@ class Loopback:
         if as_date:
             return {"Retry-After": formatdate(self.clock.time() + wait + 1, usegmt=True)}
         return {"Retry-After": str(int(wait) + 1)}
+
+
+class _Listener(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no fault of the server; anything else is printed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

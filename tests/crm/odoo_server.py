@@ -149,7 +149,8 @@ class OdooServer(Loopback):
                 self.state.write(each, **values)
         except Exception:
             for each, record in before.items():
-                self.state[model].own[each] = record
+                if each in self.state[model].own:  # nobody else has deleted it meanwhile
+                    self.state[model].own[each] = record
             raise
         self.written += ids
         return [{"id": each} for each in ids]

@@ -11,6 +11,8 @@ from salesforce_state import written
 from scoring.clock import Moment
 from scoring.crm.salesforce import SETUP
 from scoring.crm.setup import staging_sql
+from scoring.emit.fields import fields_of, with_reasons
+from scoring.project import Project
 
 NIGHT = datetime.fromtimestamp(START, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 BEGIN = NIGHT - timedelta(days=300)
@@ -75,6 +77,13 @@ def project_over(
         path = root / "data" / "staging" / "crm" / f"{table}.sql"
         path.write_text(staging_sql("salesforce", file))
     return root
+
+
+def create_fields(server: SalesforceServer, project: Project) -> None:
+    """What the administrator does; the scores of the tests have one main reason."""
+    fields = fields_of(project, "conversion")
+    for field in with_reasons(fields, [{"main_reason": "engagement"}]):
+        server.state.create(field)
 
 
 def night(n: int = 0) -> Moment:

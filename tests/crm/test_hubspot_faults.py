@@ -35,7 +35,7 @@ def scores(*numbers: int, plus: int = 0) -> pd.DataFrame:
             "score": [(n + plus) % 101 for n in numbers],
             "next_step": ["call_now" for _ in numbers],
             "attention": ["none" for _ in numbers],
-            "why": [f"+ opened {n} emails" for n in numbers],
+            "why": [f"+ opened {n + plus} emails" for n in numbers],
             "why_key": [f"opens:{n + plus}" for n in numbers],
         }
     )

@@ -34,7 +34,7 @@ def test_kills_while_reading(tmp_path: Path, hubspot: HubSpotServer) -> None:
     draw = random.Random(5)
     hubspot.clock.scale = 10
     killed = 0
-    for _ in range(40):
+    for _ in range(25):
         run = start(project, hubspot)
         calls = hubspot.calls
         while run.poll() is None and hubspot.calls < calls + 3:

@@ -41,7 +41,7 @@ def test_all_of_it_with_faults_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for kind in ("contacts", "calls", "emails", "notes", "tasks", "meetings"):
             files = sorted((project / ".scoring/landing/crm" / kind).glob("*/rows.parquet"))
             ids = ds.dataset(files).to_table(columns=["id"])["id"].to_pylist()
-            assert Counter(ids) == Counter(server.state.stores[kind].records)
+            assert Counter(ids) == Counter(list(server.state.stores[kind].records))
             assert counts[kind]["in_crm"] == counts[kind]["here"] == len(ids)
             read += len(ids)
         assert read == LEADS + ACTIVITIES

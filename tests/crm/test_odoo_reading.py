@@ -275,6 +275,7 @@ def test_our_own_writes_do_not_come_back(tmp_path: Path, odoo: OdooServer) -> No
         record.update(x_ls_score=50, write_date=odoo.state.now())
     counts = night(project, 1).to_json()
     assert counts["crm_lead"]["unchanged"] >= 50
+    counts.pop("calendar_event")  # a meeting has ended meanwhile
     assert sum(count["accepted"] for count in counts.values()) == 0
 
 
@@ -297,9 +298,9 @@ def test_an_interrupted_read_goes_on(tmp_path: Path, odoo: OdooServer) -> None:
     asked: list[int] = []
 
     def down(request: Request) -> Response | None:
-        if request.path.endswith("mail.message/search_read"):
+        if request.path.endswith("mail.message/search_read") and "body" in request.body["fields"]:
             asked.append(1)
-        return Response(503) if len(asked) > 5 else None
+        return Response(503) if len(asked) > 3 else None
 
     odoo.before = down
     project = project_over(tmp_path / "p", odoo)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from loopback import Request
-from salesforce_kit import night, populate, project_over
+from salesforce_kit import create_fields, night, populate, project_over
 from test_salesforce_writing import DAY_1, DAY_2, EMIT, emit, scores_of
 
-from scoring.emit.fields import fields_of
 from scoring.ingest.run import ingest
 from scoring.project import Project
 
@@ -60,8 +59,7 @@ def test_every_call_has_a_published_shape(tmp_path, salesforce, monkeypatch, bul
     salesforce.page = 60
     ids = populate(salesforce, 100, 100)
     project = Project(project_over(tmp_path / "p", salesforce, emit=EMIT))
-    for field in fields_of(project, "conversion"):
-        salesforce.state.create(field)
+    create_fields(salesforce, project)
     ingest(project, night())
     ingest(project, night(1))
     emit(project, DAY_1, scores_of(ids))

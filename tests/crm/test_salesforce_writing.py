@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 from loopback import Request, Response
-from salesforce_kit import populate, project_over
+from salesforce_kit import create_fields, populate, project_over
 
 from scoring.crm.salesforce.sink import BULK_FROM, SalesforceSink
 from scoring.emit.fields import fields_of
@@ -39,7 +39,7 @@ def scores_of(ids):
                     for i in range(len(ids))],
             "why_key": [f"mails:{i}" for i in range(len(ids))],
             "probability": [i / 7 % 1 for i in range(len(ids))],
-            "main_reason": ["emails_opened" if i % 2 else None for i in range(len(ids))],
+            "main_reason": ["engagement" if i % 2 else None for i in range(len(ids))],
             "tire_kicker": [i % 4 == 0 for i in range(len(ids))],
             "grade": ["ABCD"[i % 4] for i in range(len(ids))],
         }
@@ -49,8 +49,7 @@ def scores_of(ids):
 @pytest.fixture
 def project(tmp_path, salesforce):
     made = Project(project_over(tmp_path / "p", salesforce, emit=EMIT))
-    for field in fields_of(made, "conversion"):
-        salesforce.state.create(field)
+    create_fields(salesforce, made)
     return made
 
 
@@ -58,8 +57,7 @@ def project(tmp_path, salesforce):
 def ids(project, salesforce):
     """Leads that may be edited."""
     populate(salesforce, 500, 0)
-    for field in fields_of(project, "conversion"):
-        salesforce.state.create(field)
+    create_fields(salesforce, project)
     leads = salesforce.state.stores["Lead"]
     return [each for each, record in leads.items() if not record["IsConverted"]]
 
@@ -311,3 +309,20 @@ def test_a_stop_in_the_middle_leaves_nothing_unknown(project, salesforce, ids):
     salesforce.before = lambda _: None
     assert emit(project, DAY_1, scores).sent == 150
     check_all(salesforce, scores)
+
+
+def test_a_crm_that_is_one_of_several_sources(project, salesforce, ids):
+    """IDs carry their source's name; the other source's leads are not this CRM's."""
+    toml = project.root / "data" / "sources.toml"
+    toml.write_text(toml.read_text() + '[sources.web]\npath = "web"\ntables.leads = "leads.csv"\n')
+    scores = scores_of(
+        [*(f"crm:{each}" for each in ids[:40]), *(f"web:{each}" for each in ids[:3])]
+    )
+    project = Project(project.root)
+    result = emit(project, DAY_1, scores)
+    assert (result.sent, result.skipped) == (40, 3)
+    assert result.codes == {"other_source": 3}
+    own = scores[:40].assign(lead_id=ids[:40])
+    check_all(salesforce, own)
+    assert undo(project, "conversion", DAY_1, now=DAY_1).restored == 40
+    assert held(salesforce, ids[0])["score"] is None

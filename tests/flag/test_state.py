@@ -89,6 +89,17 @@ def test_another_model_begins_anew_and_may_flag_at_once() -> None:
     assert found["flag_since"].tolist() == [pd.Timestamp(later)]
 
 
+def test_a_second_run_of_a_day_opens_flags_of_new_leads_only() -> None:
+    none = night([False], [False], *ONE)
+    before = run(none, None, START + timedelta(hours=1), withheld=0.0)
+    both = night([True] * 2, [True] * 2, ["C"] * 2, ["not_assessed"] * 2)
+    second = run(both, before, START + timedelta(hours=9), withheld=0.0)
+    assert second["tire_kicker"].tolist() == [False, True]
+    third = run(both, second, START + timedelta(hours=23), withheld=0.0)
+    assert third["tire_kicker"].tolist() == [False, True]
+    assert run(both, third, START + timedelta(hours=24), withheld=0.0)["tire_kicker"].all()
+
+
 def test_a_run_of_before_there_were_flags_says_nothing() -> None:
     old = pd.DataFrame({"lead_id": LEADS[:1], "model_version": "1", "scored_at": [START]})
     rows = night([True], [True], *ONE)

@@ -177,3 +177,19 @@ def test_keys_have_labels_and_doctor_finds_nothing_untranslated(
     speak(company, language)
     findings = company.json("doctor")["findings"]
     assert [f for f in findings if f["what"] == "language"] == []
+
+
+def test_doctor_names_what_the_company_has_not_translated(company: Journey) -> None:
+    speak(company, "et")
+    own = company.root / "features" / "own.py"
+    own.write_text(
+        "from scoring import interactions\n"
+        'rang = interactions("call").count().says("rang {n} time", "rang {n} times")\n'
+    )
+    (found,) = [f for f in company.json("doctor")["findings"] if f["what"] == "language"]
+    assert found["level"] == "advice"
+    assert found["found"] == 'texts that are shown in English, 1: "rang {n} time"'
+    assert "locale/et/LC_MESSAGES/scoring.po" in found["do"]
+    speak(company, "en")
+    assert all(f["what"] != "language" for f in company.json("doctor")["findings"])
+    own.unlink()

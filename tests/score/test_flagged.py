@@ -40,7 +40,7 @@ def told(fired: set[str], kind: str, why: str = "+ 4 pages", *, acts: bool = Tru
         Flag,
         SimpleNamespace(
             limits=SimpleNamespace(signs=COLUMNS),
-            features=SimpleNamespace(all=COLUMNS, tracked=frozenset()),
+            features=SimpleNamespace(all=COLUMNS),
             earnest=COLUMNS[:1] if acts else (),
         ),
     )
@@ -87,7 +87,7 @@ def test_rows_that_cannot_be_flagged_get_no_texts() -> None:
         Flag,
         SimpleNamespace(
             limits=SimpleNamespace(signs=()),
-            features=SimpleNamespace(all=(), tracked=frozenset()),
+            features=SimpleNamespace(all=()),
             earnest=(),
         ),
     )
@@ -114,8 +114,7 @@ def test_rows_that_cannot_be_flagged_get_no_texts() -> None:
 )
 def test_what_can_change(of: Column, expected: bool) -> None:
     by_name = {c.name: c for c in COLUMNS}
-    assert can_change(of, by_name, frozenset()) is expected
-    assert can_change(COLUMNS[0], by_name, frozenset({"budget"}))
+    assert can_change(of, by_name) is expected
 
 
 LINES = st.lists(

@@ -78,6 +78,17 @@ def test_a_lead_that_nothing_moves_has_no_reasons() -> None:
     assert pd.isna(found["main_reason"])
 
 
+def test_who_looks_after_a_lead_is_no_reason() -> None:
+    owner = column("owner_id", "attribute", "{name}: {value}", kind="category", of="owner_id")
+    theirs = column("peers_owner_id", "peers_rate", "buy {value} times", inputs=("owner_id",))
+    found = explained(
+        {"owner_id": 2.0, "peers_owner_id": 1.0, "calls": 0.5},
+        {"owner_id": "U1", "peers_owner_id": 1.4},
+        (*COLUMNS, owner, theirs),
+    )
+    assert found["why"] == "+ 1 call"
+
+
 def test_the_same_words_are_not_said_twice() -> None:
     twins = (column("a", "count", "{n} visit"), column("b", "count", "{n} visit"))
     frame = pd.DataFrame({"a": [2.0], "b": [2.0], "as_of": AS_OF.as_unit("us")})

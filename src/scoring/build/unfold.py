@@ -23,6 +23,8 @@ from scoring.errors import ConfigError, nearest
 # Fewer leads than this never make a type, property or attribute a column of its own: it is the
 # floor of the frequency that is fitted on training rows (`fitted.py`), so it hides nothing there.
 MIN_LEADS = 20
+# Ends of names that are a unit, in words.
+UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 # Columns of the training table that are not features.
 RESERVED = (
     "snap_id",
@@ -282,5 +284,8 @@ def plain(name: str) -> str:
 
 
 def in_words(name: str) -> str:
-    """A CRM's name as a seller reads it: `email_opened` → `email opened`."""
-    return re.sub(r"[_\s]+", " ", name).strip()
+    """A CRM's name as a seller reads it: `email_opened` → `email opened`, `duration_s` →
+    `duration in seconds`."""
+    words = re.sub(r"[_\s]+", " ", name).strip()
+    of, _, unit = words.rpartition(" ")
+    return f"{of} in {UNITS[unit]}" if of and unit in UNITS else words

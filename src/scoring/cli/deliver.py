@@ -28,6 +28,8 @@ CODES = {
     "shadow": 'skipped: `emit.mode` is "shadow"',
     "outside_pilot": "skipped: outside the pilot",
     "no_such_record": "skipped: the CRM has no such record",
+    "converted": "skipped: converted in the CRM, where it cannot be edited any more",
+    "other_source": "skipped: a lead of another source",
     "changed_since": "left alone: changed in the CRM since",
     "delivered_since": "left alone: a later run wrote to it",
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from scoring.crm.of_source import SinkOfSource
 from scoring.crm.port import Sink
 from scoring.crm.readers import module_of, source_of
 
@@ -35,4 +36,7 @@ def open_sink(project: "Project", question: str, as_of: datetime, *, admin: bool
         return cast(Sink, getattr(import_module(module), name)(project, question, as_of))
     source = source_of(project, settings.sink)
     made = module_of(settings.sink).SINK(source, settings, project.root, os.environ, admin=admin)
-    return cast(Sink, made)
+    if len(project.sources) == 1:
+        return cast(Sink, made)
+    name = next(name for name, each in project.sources.items() if each is source)
+    return SinkOfSource(cast(Sink, made), f"{name}:")

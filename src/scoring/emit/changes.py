@@ -134,8 +134,8 @@ def difference(
     """Compare a score run with what was delivered.
 
     Changes of attention come first (a first delivery is one if it asks something of somebody) and
-    leads that come onto a day's list, then records to clear, then the largest change of score, which is a percentile and so a rank (a
-    first delivery counts from 0), then by lead.
+    leads that come onto a day's list, then records to clear, then the largest change of score,
+    which is a percentile and so a rank (a first delivery counts from 0), then by lead.
     """
     ours = [f for f in fields if not f.theirs]
     names = frozenset(f.name for f in ours)

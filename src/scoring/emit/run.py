@@ -77,7 +77,11 @@ def emit(
         closing(open_sink(project, question, as_of, admin=apply_fields)) as sink,
         closing(_ledger(project, dry_run)) as ledger,
     ):
-        page = Page(sink.target, question, stamp(as_of))
+        try:
+            page = Page(sink.target, question, stamp(as_of))
+        except TryLater as error:
+            result.close()
+            raise Unfinished(result, error.message) from None
         newest = ledger.newest(page)
         if newest is not None and newest > page.as_of:
             log.warning("%s is older than the delivered %s: nothing is sent", page.as_of, newest)

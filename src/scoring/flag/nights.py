@@ -116,7 +116,8 @@ def _until(known: "pd.DataFrame", data_end: datetime) -> "pd.Timestamp":
 
     one = known.drop_duplicates("root_key")
     old = one[one["created_at"] <= one["created_at"].median()]
-    took = pd.Timedelta((old["bought_at"] - old["created_at"]).quantile(BOUGHT_BY_THEN))
+    seconds = (old["bought_at"] - old["created_at"]).dt.total_seconds()
+    took = pd.Timedelta(seconds=float(seconds.quantile(BOUGHT_BY_THEN)))
     return pd.Timestamp(data_end).tz_convert("UTC").tz_localize(None) - took
 
 

@@ -44,7 +44,7 @@ def tonight(
     spared     lead_ids of which a seller said `not_a_tire_kicker`, and it still counts
     as_of      the logical time of the run, aware; zone: the project's
 
-    A flag opens in the first run of a local day only, as it was calibrated on one look a night.
+    A flag opens in a lead's first run of a local day only: it was tested on one look a night.
     flag_since is the as_of of the run that opened it, also of a flag that is withheld; missing
     where none stands. `attention` is none where nothing is to be noted, and not_assessed while
     there is no valid threshold.
@@ -64,12 +64,14 @@ def tonight(
             }
         )
     before = _before(previous, model_version)
-    first = before is None or _local_day(before["scored_at"].iloc[0], zone) < _local_day(
-        pd.Timestamp(as_of), zone
-    )
-    since = nothing if before is None else rows["lead_id"].map(before["flag_since"])
+    since, looked = nothing, np.zeros(len(rows), dtype=bool)
+    if before is not None:
+        since = rows["lead_id"].map(before["flag_since"])
+        day = _local_day(before["scored_at"].iloc[0], zone)
+        if day == _local_day(pd.Timestamp(as_of), zone):
+            looked = rows["lead_id"].isin(before.index).to_numpy()
     may = ~rows["grade"].isin(NEVER_FLAGGED) & ~rows["lead_id"].isin(list(spared))
-    begins = may & rows["_flag_opens"] & first
+    begins = may & rows["_flag_opens"] & ~looked
     stands = may & rows["_flag_stays"] & since.notna()
     on = stands | begins
     withheld = _withheld(rows["lead_id"], on, flag.settings.withheld_share)

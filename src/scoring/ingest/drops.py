@@ -45,10 +45,12 @@ class Pulled:
 
     cursors   stream → where to go on
     marks     stream → marks that are not written yet: the records before them come first
+    asked     stream → what data/sources.toml asked for: something else is read from the beginning
     gaps      stream → runs in a row after which the CRM had more records than are here
     """
 
     account: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
     gaps: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
     marks: dict[str, list[dict[str, str]]] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Drops:
         self._landed = landed
         self.pulled = _read(self.folder / "manifest.json")
         self._remove_leftovers()
+        self._left = {name: set(table.drops) for name, table in self.pulled.tables.items()}
 
     def table(self, name: str) -> PulledTable:
         return self.pulled.tables.setdefault(name, PulledTable())
@@ -135,7 +138,8 @@ class Drops:
             f"SELECT {kept}, CASE WHEN into_ IS NULL THEN at_ ELSE deleted_at END AS deleted_at, "
             "into_ AS merged_into, CASE WHEN into_ IS NOT NULL THEN at_ END AS merged_at "
             "FROM (SELECT unnest(last), asked.* FROM "
-            f"(SELECT {key} AS key_, arg_max(struct_pack({packed}), arrived_) AS last FROM ({known}) "
+            f"(SELECT {key} AS key_, arg_max(struct_pack({packed}), arrived_) AS last "
+            f"FROM ({known}) "
             f"SEMI JOIN (SELECT key_ AS {key} FROM asked) USING ({key}) GROUP BY {key}) "
             "JOIN (SELECT key_, any_value(at_ ORDER BY at_) AS at_, any_value(into_ ORDER BY at_) "
             "AS into_ FROM asked GROUP BY key_) AS asked USING (key_)) "
@@ -175,8 +179,12 @@ class Drops:
             f"FROM ({known}) GROUP BY ALL) WHERE gone = ''"
         )
 
-    def _known(self, table: RawTable, columns: Sequence[str], newest_only: bool = False) -> str:
-        """SELECT of everything that came before: the columns, and `arrived_`, its place in time."""
+    def _known(self, table: RawTable, columns: Sequence[str], overlapping: bool = False) -> str:
+        """SELECT of everything that came before: the columns, and `arrived_`, its place in time.
+
+        overlapping   without the drops of this run but the last: what it reads anew overlaps with
+                      runs before it, and with its own last page
+        """
         state = self._landed.get(table.name, TableState())
         selects = []
         if paths := state.paths(self._landing / table.name, "rows"):
@@ -185,7 +193,9 @@ class Drops:
             place = f"landed_batch::BIGINT * {BATCH} + file_row_number"
             selects.append(f"SELECT {chosen}, {place} AS arrived_ FROM {scan(paths)}")
         drops = sorted(self.table(table.name).drops)
-        for file in drops[-1:] if newest_only else drops:
+        if overlapping:
+            drops = [f for f in drops if f in self._left.get(table.name, ()) or f == drops[-1]]
+        for file in drops:
             path = self.folder / table.name / file
             there = {name.lower() for name in pq.read_schema(path).names}
             place = f"({PENDING} + {int(file.split('.')[0])})::BIGINT * {BATCH} + file_row_number"
@@ -199,21 +209,20 @@ class Drops:
         """The rows whose content is not that of the version before them."""
         steady = {c: "VARCHAR" for c in columns if c not in table.volatile}
         said = row_hash(steady)
-        # Of what has not landed only the last drop is looked at: more can overlap only where a
-        # record changes while it is read, and then it is another version.
-        known = self._known(table, columns, newest_only=True)
+        known = self._known(table, columns, overlapping=True)
         key = identifier(table.key) if table.key else said
         places = pa.array(range(incoming.num_rows), pa.int64())
         self._connection.register("incoming", incoming.append_column("place_", places))
         before = "NULL::UUID"
         query = f"SELECT *, {key} AS key_, {said} AS said_ FROM incoming"
         if known:
+            if table.key:  # only what came again is read as a whole
+                known = f"SELECT * FROM ({known}) SEMI JOIN incoming USING ({key})"
             query = (
                 f"SELECT batch.*, latest.said_ AS latest_ FROM ({query}) AS batch LEFT JOIN "
                 f"(SELECT key_, arg_max(said_, arrived_) AS said_ FROM "
                 f"(SELECT {key} AS key_, {said} AS said_, arrived_ FROM ({known})) "
-                f"SEMI JOIN (SELECT {key} AS key_ FROM incoming) USING (key_) GROUP BY key_) "
-                "AS latest USING (key_)"
+                "GROUP BY key_) AS latest USING (key_)"
             )
             before = "latest_"
         kept = ", ".join(identifier(c) for c in columns)

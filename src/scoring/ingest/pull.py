@@ -69,6 +69,7 @@ def pull(
     _require_tables(drops, project.sources[name], name, description, landed)
     read = {t.name: TableRead() for s in description.streams for t in s.tables}
     for stream in description.streams:
+        _begin_again_if_asked_otherwise(drops, project.sources[name], name, stream)
         _StreamRead(drops, reader, name, stream, as_of, read).run()
     vanished_share = project.settings.limits.vanished_share
     for stream in description.streams:
@@ -142,6 +143,23 @@ class _StreamRead:
         if self.rows:
             log.info("%s: %s rows read", self.shown, f"{self.rows:,}")
         self._empty()
+
+
+def _begin_again_if_asked_otherwise(
+    drops: Drops, source: Source, name: str, stream: Stream
+) -> None:
+    """A column that is asked for now has values in records that have not changed since."""
+    tables = {
+        t.name: list(source.tables[t.name].columns)
+        for t in stream.tables
+        if t.name in source.tables
+    }
+    asked = {"tables": tables, "options": {k: str(v) for k, v in source.options.items()}}
+    pulled = drops.pulled
+    if pulled.asked.get(stream.name, asked) != asked and stream.name in pulled.cursors:
+        log.info("%s.%s: something else is asked for; all of it is read again", name, stream.name)
+        del pulled.cursors[stream.name]
+    pulled.asked[stream.name] = asked
 
 
 def _write_marks(

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 MARK = "→ "
 MOST_REASONS = 5
 # Of the whole history, and yet no more what it was after the next event of its kind.
-PRESENT = ("last", "last_on", "waiting_since", "dwell", "ahead", "furthest", "response_last")
+PRESENT = (
+    *("last", "last_listed", "last_on", "waiting_since", "dwell", "ahead", "furthest"),
+    "response_last",
+)
 
 
 def flag_texts(
@@ -51,9 +54,8 @@ def flag_texts(
     places = np.flatnonzero(may)
     kind = judged.rows["_flag_kind"].iloc[places].to_numpy()
     said = _said(judged, flag.limits.signs, sentences, as_of, places)
-    tracked = flag.features.tracked
     by_name = {column.name: column for column in flag.features.all}
-    changing = {c.name for c in flag.limits.signs if can_change(c, by_name, tracked)}
+    changing = {c.name for c in flag.limits.signs if can_change(c, by_name)}
     otherwise = texts.gettext(ENDS_WITH_A_STEP if flag.earnest else ENDS_WITH_THE_CHANCE)
     reasons = np.full(len(why), "", dtype=object)
     ends = np.full(len(why), "", dtype=object)
@@ -95,17 +97,15 @@ def _loudness(column: Column, kind: str) -> tuple[bool, bool, int]:
     return (not column.sign.strong, other, SIGN_KINDS.index(column.sign.kind))
 
 
-def can_change(column: Column, columns: dict[str, Column], tracked: frozenset[str]) -> bool:
-    """Whether what a sign saw can become other than it is.
+def can_change(column: Column, columns: dict[str, Column]) -> bool:
+    """Whether what a sign saw can become other than it is: an attribute says what the lead is.
 
-    columns   by name, for what a compared one is made of; tracked: attributes with a history
+    columns   by name, for what a compared one is made of
     """
     if column.inputs:
-        return any(
-            can_change(columns[name], columns, tracked) for name in column.inputs if name in columns
-        )
+        return any(can_change(columns[name], columns) for name in column.inputs if name in columns)
     if column.stream == "lead":
-        return column.of in tracked
+        return False
     low = column.sign is not None and column.sign.side == "low"
     return low or column.days is not None or column.op in PRESENT
 

@@ -17,6 +17,9 @@ from scoring.score.sentences import MARKS, Sentences
 UP, DOWN = 3, 2
 WHY_LENGTH = 255
 UNFOLDED = ("type", "number", "text")
+# Who of us looks after a lead may tell something of its chances, but a reason that judges a
+# colleague is none.
+UNSPOKEN = "owner_id"
 # A variable with less than this share of all that moved the score is no reason.
 LEAST_SHARE = 0.02
 MAIN_REASON_LENGTH = 90
@@ -50,7 +53,8 @@ def reasons(
     why_key        changes when the chosen columns, their directions or the shown facts change; not
                    with the wording, the language or the order
     """
-    speaking = sorted(columns, key=subject)  # stable: windows in declared order
+    speaking = [c for c in columns if UNSPOKEN not in (c.of, *c.inputs)]
+    speaking = sorted(speaking, key=subject)  # stable: windows in declared order
     cells = {name: np.empty(len(frame), dtype=object) for name in COLUMNS}
     for start in range(0, len(frame) if speaking else 0, CHUNK):
         rows = slice(start, start + CHUNK)

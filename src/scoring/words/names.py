@@ -17,12 +17,13 @@ NAMES = {
         employees, number of users, origin, original source, owner, owner id, pain, partner, past
         purchases, phone, plan, position, postal code, priority, probability, product, product
         interest, rating, region, revenue, role, sector, segment, seniority, size, source, source
-        detail, status, subscription, team, territory, time zone, timeline, title, topic, turnover, type,
-        website, zip code
+        detail, status, subscription, team, territory, time zone, timeline, title, topic, turnover,
+        type, website, zip code
         """,
     "properties of interactions": """
         answer, attachments, bot, comment, contact role, deciding attended, deciding invited,
-        device, duration, duration h, duration min, duration s, feature, file, form, grade, invited,
+        device, duration, duration in hours, duration in minutes, duration in seconds, feature,
+        file, form, grade, invited,
         invited count, link, material, material id, message, minutes, moved by, next step, next step
         on, number, page, pages, price, quantity, reason, result, score, subject, text, url, value,
         visits, words

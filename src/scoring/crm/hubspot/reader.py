@@ -71,18 +71,25 @@ class HubSpotReader:
         since = newest = int(state["modified"])
         waiting: deque[Future[Page]] = deque()
         workers = ThreadPoolExecutor(WORKERS)
+        ended: TryLater | None = None
+        found = self._search(how, since)
         try:
-            for records, newest in self._search(how, since):
+            while True:
+                try:
+                    records, newest = next(found)
+                except StopIteration:
+                    break
+                except TryLater as error:
+                    ended = error  # the pages before it are whole
+                    break
                 place = json.dumps({**state, "modified": newest})
                 waiting.append(workers.submit(self._page, how, records, place))
                 while len(waiting) >= WORKERS:
                     yield waiting.popleft().result()
-            while waiting:
+            while waiting:  # in their order: behind a page that fails none is given
                 yield waiting.popleft().result()
-        except TryLater:
-            while waiting:  # what came before the failure is whole
-                yield waiting.popleft().result()
-            raise
+            if ended:
+                raise ended
         finally:
             workers.shutdown(wait=False, cancel_futures=True)
         marks, archived = self._archived(stream, str(state["archived"]))

@@ -24,6 +24,8 @@ LEAD = "crm.lead"
 # language, names and labels come as they were first written, whatever the user's own is.
 CONTEXT = {"active_test": False}
 PAGE = 1000
+# Of these Odoo takes away what the user may not see after it has cut the page.
+THINNED = ("mail.message", "mail.activity")
 MOST = 1_000_000  # the widest page, for what the user may not see in between
 OPTIONS = {"database": str, "history": bool, "calls_in_a_second": int, "won": str}
 # Odoo Online asks for no more than one call a second, one after the other (its acceptable use).
@@ -137,9 +139,8 @@ class Odoo:
     ) -> Iterator[list[dict[str, Any]]]:
         """Records that match, in the order of their ids, those above `after`.
 
-        Pages go by the id, so that a record which changes meanwhile shifts no other one. Of
-        messages and activities Odoo takes away what the user may not see after it has cut the
-        page: a page that is short, or even empty, is not the last one.
+        Pages go by the id, so that a record which changes meanwhile shifts no other one. Of what
+        is THINNED, a page that is short, or even empty, need not be the last one.
         """
         limit = size
         while True:
@@ -149,7 +150,12 @@ class Odoo:
             )
             if found:
                 yield found
-                after, limit = found[-1]["id"], size
+                after = found[-1]["id"]
+            if model not in THINNED:
+                if len(found) < limit:
+                    return
+            elif found:
+                limit = size
             elif limit >= MOST or not self.call(model, "search_count", domain=wanted):
                 return
             else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scoring.config import Source
-from scoring.crm.odoo.calls import LEAD, Odoo, text_of
+from scoring.crm.odoo.calls import LEAD, THINNED, Odoo, text_of
 from scoring.crm.odoo.history import History
 from scoring.crm.odoo.merges import Merges
 from scoring.crm.odoo.tables import (
@@ -109,6 +109,10 @@ class OdooReader:
         return Description(odoo.account, (Stream(STREAM, wanted),))
 
     def count(self, table: str) -> int:
+        model, domain = MODELS[table], DOMAINS[table]
+        if model not in THINNED:
+            return int(self._odoo.call(model, "search_count", domain=domain))
+        # To count them Odoo would hold all of them in memory.
         return sum(len(keys) for keys in self.keys(table))
 
     def keys(self, table: str) -> Iterator[Sequence[str]]:

@@ -19,6 +19,7 @@ from scoring.errors import ConfigError, TryLater
 
 WRITES = "Its user needs the group Sales / User: All Documents."
 GONE = "no_such_record"
+NOT_THERE = "not_there"
 ID = re.compile(r"[1-9][0-9]{0,9}")
 HIGHEST_ID = 2**31 - 1  # Odoo's ids are PostgreSQL's integers
 
@@ -72,10 +73,12 @@ class OdooSink:
 
     def write(self, changes: Sequence[Change]) -> list[Outcome]:
         ids = {lead_id: key for key, lead_id in _ids([c.lead_id for c in changes]).items()}
-        there = set()
-        if ids:
+        try:
             domain = [["id", "in", list(ids.values())]]
-            there = {row["id"] for row in self._odoo.search_read(LEAD, domain, ["id"])}
+            found = self._odoo.search_read(LEAD, domain, ["id"]) if ids else []
+        except TryLater:
+            return [Outcome(c.lead_id, "retry", NOT_THERE) for c in changes]
+        there = {row["id"] for row in found}
         known = [c for c in changes if ids.get(c.lead_id) in there]
         outcomes = [
             Outcome(c.lead_id, "skipped", GONE) for c in changes if ids.get(c.lead_id) not in there
@@ -96,10 +99,10 @@ class OdooSink:
                 outcomes.append(_refused(part[0].lead_id, error))
             except TryLater:
                 left = [c for p in (part, *waiting) for c in p]
-                return outcomes + [Outcome(c.lead_id, "retry", "not_there") for c in left]
+                return outcomes + [Outcome(c.lead_id, "retry", NOT_THERE) for c in left]
             else:
                 outcomes += [Outcome(c.lead_id, "sent") for c in part]
-        if refused and refused == len(known):
+        if refused == len(known) > 1:
             raise ConfigError("Odoo lets the API key's user write none of the leads.", WRITES)
         return outcomes
 

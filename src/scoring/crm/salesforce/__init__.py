@@ -44,7 +44,8 @@ def probe(source: Source, root: Path, environ: Mapping[str, str]) -> Iterator[st
     with closing(Salesforce(source, root, environ)) as salesforce:
         yield f"organisation {salesforce.organisation()}"
         for kind in wanted(source):
-            lacking = [f for f in kind.fields if f not in salesforce.describe(kind.object)]
+            there = salesforce.describe(kind.object)
+            lacking = [field for field in kind.fields if field not in there]
             hidden = f", without {', '.join(lacking)}" if lacking else ""
             yield f"{kind.object} can be read{hidden}"
 
