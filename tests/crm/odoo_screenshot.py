@@ -18,10 +18,6 @@ FLAGS = (
 )
 
 
-def available() -> bool:
-    return bool(shutil.which("chromedriver") and shutil.which("chromium"))
-
-
 def picture(address: str, login: str, password: str, path: str, ready: str, to: Path) -> None:
     """Log in, open `path`, wait for the CSS selector `ready`, and write a PNG."""
     with socket.socket() as probe:
@@ -77,4 +73,10 @@ def _find(web: Any, selector: str) -> str:
 
 
 def _keys(web: Any, selector: str, text: str) -> None:
-    _post(web, f"element/{_find(web, selector)}/value", text=text)
+    """Type into a field, once the page lets anybody do that."""
+    for _ in range(50):
+        where = f"{web.session}/element/{_find(web, selector)}/value"
+        if web.post(where, json={"text": text}).status_code == 200:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"nothing can be typed into {selector}")

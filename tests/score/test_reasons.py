@@ -78,6 +78,17 @@ def test_a_lead_that_nothing_moves_has_no_reasons() -> None:
     assert pd.isna(found["main_reason"])
 
 
+def test_an_attribute_and_how_often_its_leads_buy_are_one_reason() -> None:
+    industry = column("industry", "attribute", "{name}: {value}", kind="category", of="industry")
+    peers = column("peers_industry", "peers_rate", "buy {value} times", of="industry")
+    both = explained(
+        {"industry": 0.3, "peers_industry": 0.4, "calls": 0.5},
+        {"peers_industry": 1.5},
+        (*COLUMNS[:-1], industry, peers),
+    )
+    assert both["why"].splitlines() == ["+ buy 1.5 times", "+ 1 call"]
+
+
 def test_who_looks_after_a_lead_is_no_reason() -> None:
     owner = column("owner_id", "attribute", "{name}: {value}", kind="category", of="owner_id")
     theirs = column("peers_owner_id", "peers_rate", "buy {value} times", inputs=("owner_id",))

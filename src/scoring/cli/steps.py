@@ -177,6 +177,7 @@ def do_build(call: Command) -> Answer:
 
 
 def do_train(call: Command) -> Answer:
+    from scoring.flag.price import flag_lines
     from scoring.promote.run import offer
     from scoring.train.effects import effect_lines
     from scoring.train.groups import group_lines
@@ -196,6 +197,7 @@ def do_train(call: Command) -> Answer:
         *(f"{x['column']} knows the outcome: {x['evidence']}" for x in trained.leaks),
         *effect_lines(trained.changes),
         *group_lines(trained.groups),
+        *flag_lines(trained.flag),
         *offered.lines(),
     ]
     return result, lines

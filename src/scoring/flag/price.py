@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def flag_lines(facts: Mapping[str, Any] | None) -> list[str]:
+    """What `train` says of a flag's facts; nothing without a flag."""
+    if facts is None:
+        return []
+    return [f"flag: {said}" for said in (price(facts), promise(facts)) if said]
+
+
 def promise(facts: Mapping[str, Any]) -> str:
     """What holds of the flag, from `Flag.facts`."""
     share, confidence = _percent(facts["share"]), _percent(facts["confidence"])

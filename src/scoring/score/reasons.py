@@ -17,6 +17,7 @@ from scoring.score.sentences import MARKS, Sentences
 UP, DOWN = 3, 2
 WHY_LENGTH = 255
 UNFOLDED = ("type", "number", "text")
+OF_ATTRIBUTE = ("attribute", "peers_rate")
 # Who of us looks after a lead may tell something of its chances, but a reason that judges a
 # colleague is none.
 UNSPOKEN = "owner_id"
@@ -28,11 +29,14 @@ COLUMNS = ("why", "reasons_up", "reasons_down", "main_reason", "why_key")
 
 
 def subject(column: Column) -> str:
-    """What a column is about: its variable, or the type or property that it was unfolded from.
+    """What a column is about: its variable, or the type, property or attribute that it is made of.
 
     Columns about the same thing speak with one sentence: "email sent: 11 times in 30 days" and
-    "email sent: 14 times so far" would be one reason said twice.
+    "email sent: 14 times so far" would be one reason said twice, and so would be a lead's industry
+    and how often that industry buys.
     """
+    if column.op in OF_ATTRIBUTE:
+        return f"attribute {column.of}"
     return f"{column.theme} {column.label}" if column.each in UNFOLDED else column.variable
 
 
