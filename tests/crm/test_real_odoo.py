@@ -137,8 +137,6 @@ def test_from_history_to_scores_on_the_leads(real: Real, tmp_path: Path) -> None
     scoring("init", project, "--crm", "odoo", "--known-at-creation", "*", env=env)
     toml = project / "scoring.toml"
     toml.write_text(toml.read_text().replace('mode = "shadow"', 'mode = "all"'))
-    flag = project / "models/tire_kicker/model.toml"  # so short a history promises nothing
-    flag.write_text(flag.read_text().replace('mode = "guaranteed"', 'mode = "off"'))
     source = Project(project).sources["crm"]
     assert "scores can be written" in list(probe(source, project, env))
     at = ("--project", project, "--as-of", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from companies import AGES, COLUMNS, FEATURES, Company, ever_flagged, nights
 
+from scoring.build.columns import Column, Sign
 from scoring.errors import NoUsableModel
 from scoring.flag.bound import most_flagged, upper_bound
 from scoring.flag.calibrate import calibrated, fit, fitting_half, hashed, worst_nights
@@ -145,6 +146,26 @@ def test_without_a_sign_there_is_no_flag() -> None:
     found = calibrated(bare, np.full(500, -np.inf))
     assert found.threshold is None
     assert promise(found.facts).startswith("No flag: this question has no sign")
+
+
+def test_a_sign_learned_of_what_hardly_any_lead_has_is_no_sign() -> None:
+    rare = Column("rare", "rare", "fit", "lead", "attribute", of="rare", kind="category")
+    peers = Column(
+        "peers_rare", "peers_rare", "peers", "learned", "peers_rate", inputs=("rare",),
+        of="rare", each="attribute", sign=Sign("outside_profile", strong=True, side="low"),
+    )  # fmt: skip
+    features = replace(FEATURES, columns=(*FEATURES.columns, rare), learned=(peers,))
+    rows = training_rows()
+    leads = rows["root_key"].unique()
+    rows = rows.assign(
+        rare=np.where(rows["root_key"].isin(leads[:3]), "x", None),
+        matured_at=rows["as_of"] + pd.Timedelta(days=1),
+        closed_at=rows["as_of"] + pd.Timedelta(days=1),
+    )
+    half = rows[fitting_half(rows["group_id"], 7)].reset_index(drop=True)
+    flag = fit(half, features, FlagSection(), 7)
+    assert "peers_rare" not in {c.name for c in flag.limits.signs}
+    assert worst_nights(flag, [other_half().assign(rare="x")], True)
 
 
 def test_halves_and_hashes_are_the_same_everywhere_and_always() -> None:

@@ -70,7 +70,12 @@ def fit(rows: pd.DataFrame, features: FeatureSet, settings: FlagSection, seed: i
         groups=taught["group_id"],
     )
     risk = Fitted(model, chosen.names, chosen.learned)
-    columns = [c for c in features.all if c.name in chosen.rows]
+    # Of the learned columns those alone whose tables are kept can be looked up for other leads.
+    kept = {c.name for c in chosen.learned.columns}
+    columns = [
+        *(c for c in features.columns if c.name in chosen.rows),
+        *(c for c in features.learned if c.name in kept),
+    ]
     limits = Limits.fit(chosen.rows, columns, bought=bought, root=rows["root_key"])
     often = {
         c.name: acted(c, chosen.rows[c.name], settings.earnest_days)[bought].mean()
