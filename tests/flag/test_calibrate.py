@@ -19,6 +19,7 @@ from scoring.flag.nights import MOST_BUYERS, cohort_of
 from scoring.flag.price import price, promise
 from scoring.flag.settings import FlagSection
 from scoring.score.attention import attention
+from scoring.train.fitted import choose
 
 COMPANY = Company(
     leads=1500, prevalence=0.25, known=1.5, shown=0.8, steady=0.8, days=(12, 20),
@@ -148,24 +149,26 @@ def test_without_a_sign_there_is_no_flag() -> None:
     assert promise(found.facts).startswith("No flag: this question has no sign")
 
 
-def test_a_sign_learned_of_what_hardly_any_lead_has_is_no_sign() -> None:
-    rare = Column("rare", "rare", "fit", "lead", "attribute", of="rare", kind="category")
-    peers = Column(
-        "peers_rare", "peers_rare", "peers", "learned", "peers_rate", inputs=("rare",),
-        of="rare", each="attribute", sign=Sign("outside_profile", strong=True, side="low"),
+def test_a_sign_learned_of_what_too_few_leads_have_is_no_sign(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    staff = Column("staff", "staff", "fit", "lead", "attribute", of="staff")
+    size = Column(
+        "size_staff", "size_staff", "peers", "learned", "against_won", inputs=("staff",),
+        of="staff", each="attribute", sign=Sign("outside_profile", strong=True, side="both"),
     )  # fmt: skip
-    features = replace(FEATURES, columns=(*FEATURES.columns, rare), learned=(peers,))
+    features = replace(FEATURES, columns=(*FEATURES.columns, staff), learned=(size,))
     rows = training_rows()
-    leads = rows["root_key"].unique()
-    rows = rows.assign(
-        rare=np.where(rows["root_key"].isin(leads[:3]), "x", None),
-        matured_at=rows["as_of"] + pd.Timedelta(days=1),
-        closed_at=rows["as_of"] + pd.Timedelta(days=1),
-    )
+    closed = rows["as_of"] + pd.Timedelta(days=1)
+    rows = rows.assign(matured_at=closed, closed_at=closed)
     half = rows[fitting_half(rows["group_id"], 7)].reset_index(drop=True)
+    half["staff"] = half["root_key"].mod(7).astype("float64")
+    monkeypatch.setattr("scoring.train.fitted.MIN_LEADS", len(half))
+    assert "size_staff" in choose(half, features).rows
+    assert "size_staff" not in choose(half, features).names
     flag = fit(half, features, FlagSection(), 7)
-    assert "peers_rare" not in {c.name for c in flag.limits.signs}
-    assert worst_nights(flag, [other_half().assign(rare="x")], True)
+    assert "size_staff" not in {c.name for c in flag.limits.signs}
+    assert worst_nights(flag, [other_half().assign(staff=50.0)], True)
 
 
 def test_halves_and_hashes_are_the_same_everywhere_and_always() -> None:
