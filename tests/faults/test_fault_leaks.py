@@ -1,6 +1,9 @@
 """Columns that know the outcome: named with their evidence, left out, and promotion refused."""
 
+import pytest
 from fault_kit import Row, Site
+
+pytestmark = pytest.mark.slow
 
 PLANTED = ("tags", "status", "closing_day")
 MODEL = "models/conversion/model.toml"

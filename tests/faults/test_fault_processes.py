@@ -15,6 +15,11 @@ import pytest
 from fault_kit import NEXT_NIGHT, NIGHT, SCORING, Site, environment
 
 
+def interruptible() -> None:
+    """What runs behind a shell's `&` ignores SIGINT and passes that on to its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(site: Site, *arguments: str, night: str = NEXT_NIGHT) -> subprocess.Popen:
     """A command that goes on in the background, in a process group of its own."""
     return subprocess.Popen(
@@ -24,6 +29,7 @@ def start(site: Site, *arguments: str, night: str = NEXT_NIGHT) -> subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=interruptible,
     )
 
 
@@ -113,7 +119,11 @@ with connect(Path({str(tmp_path)!r})) as connection:
         connection.execute("SELECT sum(range) FROM range(20000000)").fetchall()
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"

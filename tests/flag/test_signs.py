@@ -230,7 +230,7 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(row, min_size=60, max_size=160),
     st.sampled_from(["high", "low"]),

@@ -9,6 +9,8 @@ from kit import Journey, scoring
 
 from scoring.score.next_step import STEPS
 
+pytestmark = pytest.mark.slow
+
 END = date(2026, 11, 1)
 NIGHTS = tuple(END - timedelta(days=days) for days in (28, 7, 1, 0))
 CAPACITY = 2
