@@ -11,10 +11,15 @@ from scoring import attribute, contacts, feature, interactions, lead_changes
 
 _OFFER = ("proposal_sent", "quote_sent", "offer_sent")
 _HAGGLE = ("discount_*", "*discount_request*", "haggl*", "free_plan_*")
-_HELD = ("meeting_held", "demo_held", "visit_held", "appointment_held", "consultation_held")
+_HELD = (
+    *("meeting_held", "meeting_completed", "meeting_attended", "demo_held", "demo_completed"),
+    *("visit_held", "appointment_held", "consultation_held"),
+)
 _DECIDERS = (
-    *("*decision*maker*", "decider", "*economic*buyer*", "*owner*", "founder", "ceo", "cfo"),
-    *("*director*", "*päättäjä*", "*johtaja*", "*otsustaja*", "*juhataja*", "*директор*"),
+    *("*decision*maker*", "decider", "*economic*buyer*", "*budget*", "*owner*", "founder", "ceo"),
+    *("cfo", "coo", "cto", "cio", "cmo", "chief*", "*director*", "president"),
+    *("*päättäjä*", "*johtaja*", "omistaja", "*otsustaja*", "*juhataja*", "omanik"),
+    *("лпр", "*директор*", "*принимающ*решени*", "владелец"),
 )
 
 # --- what we did ourselves: it excuses the lead ---------------------------------------------------

@@ -8,6 +8,9 @@ import pytest
 from analytics_kit import Case, asked, made, random_case, scored_open
 from analytics_twin import Twin
 
+from scoring.engine.analytics_sales import completeness_sql
+from scoring.engine.connection import connect
+
 FIELDS = {"industry": "text", "size": "number", "cost": "number"}
 PRESENT = ["amount", "industry", "owner_id", "person_id", "size", "source"]
 
@@ -42,3 +45,11 @@ def test_every_table_equals_its_twin(tmp_path: Path, seed: int) -> None:
     compare("completeness", got["completeness"], twin.completeness(PRESENT))
     assert [r["lead_id"] for r in got["unworked"]] == twin.best(lambda s: not s.ours())
     assert [r["lead_id"] for r in got["silent"]] == twin.best(lambda s: not s.theirs())
+
+
+def test_where_no_field_of_the_card_is_filled_the_table_is_empty(tmp_path: Path) -> None:
+    with connect(tmp_path) as connection:
+        found = connection.sql(completeness_sql(asked(fields=FIELDS), [])).to_arrow_table()
+    groups = ("open", "won", "ended")
+    assert found.column_names == ["field", *(n for g in groups for n in (g, f"{g}_filled"))]
+    assert found.num_rows == 0

@@ -21,6 +21,12 @@ def test_words_are_compared_whole():
     assert _types(*types)["_last_inbound"] == types
 
 
+def test_what_a_machine_or_a_list_sends_back_is_not_speaking():
+    back = ("email_bounced", "email_unsubscribed", "email_delivered", "auto_reply", "demo_request")
+    assert _types(*back)["_last_inbound"] == ("demo_request",)
+
+
 def test_a_meeting_counts_where_it_took_place():
-    met = _types("meeting_held", "meeting_booked", "meeting-cancelled", "demo", "call")
+    not_held = ("demo_request", "meeting_request", "meeting_no_show", "meeting_missed")
+    met = _types("meeting_held", "meeting_booked", "meeting-cancelled", "demo", "call", *not_held)
     assert met["_last_meeting"] == ("demo", "meeting_held")

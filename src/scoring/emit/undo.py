@@ -84,14 +84,14 @@ def _put_back(
         if delivery.newer:
             result.skip("delivered_since")
         elif not sink.reads_back:
-            changes[lead] = Change(lead, values, cleared=delivery.before is None)
+            changes[lead] = Change(lead, values, cleared=_nothing(values))
         elif lead not in there:
             result.skip("no_such_record")
         elif holds(values, there[lead]):
             result.count("unchanged")
             done.append(delivery)
         elif holds(_typed(delivery.sent, fields), there[lead]):
-            changes[lead] = Change(lead, values, cleared=delivery.before is None)
+            changes[lead] = Change(lead, values, cleared=_nothing(values))
         else:
             result.skip("changed_since")
     outcomes = {o.lead_id: o for o in sink.write(list(changes.values()))} if changes else {}
@@ -111,6 +111,10 @@ def _put_back(
     if waiting:
         why = "its limit for today is used up" if waiting == {BUDGET} else "it is busy or away"
         raise TryLater(f"The CRM took no more records: {why}.")
+
+
+def _nothing(values: Mapping[str, Value]) -> bool:
+    return all(value is None for value in values.values())
 
 
 def _before(delivery: Delivery) -> Mapping[str, Value]:

@@ -140,6 +140,9 @@ def completeness_sql(asked: Asked, present: Sequence[str]) -> str:
         leads = f"count(*) FILTER ({rule})"
         held = share(f"sum(is_filled) FILTER ({rule})", leads)
         counts.append(f"{leads} AS {group}, {held} AS {group}_filled")
+    if not filled:
+        none = ", ".join(f"0::BIGINT AS {g}, 0::DOUBLE AS {g}_filled" for g in groups)
+        return f"SELECT ''::VARCHAR AS field, {none} WHERE false"
     return f"""
 WITH wide AS (
     SELECT p.ended_at, p.won, {columns}

@@ -15,12 +15,13 @@ from typing import Any
 from scoring.build.columns import Column
 from scoring.build.featureset import FeatureSet
 
-# Words in the names of types. A type without any of the silent ones is taken for speech, one
-# without any of the passive ones for an act.
+# Words in the names of types. A type without any of the silent and passive ones is taken for
+# speech, one without any of the passive ones for an act.
 SILENT = frozenset(
     {"open", "opened", "opens", "click", "clicked", "clicks", "view", "viewed", "views"}
     | {"pageview", "pageviews", "page", "visit", "visited", "visits", "scan", "scanned", "trial"}
     | {"download", "downloaded", "downloads", "attend", "attended"}
+    | {"auto", "automatic", "autoreply"}
 )
 PASSIVE = frozenset(
     {"open", "opened", "opens", "scan", "scanned", "delivered", "bounce", "bounced", "undelivered"}
@@ -30,13 +31,14 @@ MEETING = frozenset({"meeting", "meetings", "demo", "appointment"})
 NOT_HELD = frozenset(
     {"booked", "planned", "invited", "invitation", "requested", "scheduled", "rescheduled"}
     | {"cancelled", "canceled", "moved", "postponed"}
+    | {"request", "requests", "no", "noshow", "missed"}
 )
 
 
 def with_facts(features: FeatureSet, kinds: Iterable[Mapping[str, Any]]) -> FeatureSet:
     """The champion's columns and the facts, for a project with these kinds of interactions."""
     types = {kind["type"] for kind in kinds}
-    spoken = tuple(sorted(t for t in types if not _is(t, SILENT)))
+    spoken = tuple(sorted(t for t in types if not _is(t, SILENT | PASSIVE)))
     acts = tuple(sorted(t for t in types if not _is(t, PASSIVE)))
     met = tuple(sorted(t for t in types if _is(t, MEETING) and not _is(t, NOT_HELD)))
     facts = (

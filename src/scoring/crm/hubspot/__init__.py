@@ -24,7 +24,7 @@ SINK = HubSpotSink
 
 # Attributes that a form or an import may have filled at the beginning.
 AT_CREATION = (
-    *("source", "owner_id", "hs_latest_source", "jobtitle", "seniority", "industry"),
+    *("source", "owner_id", "industry"),
     *("numemployees", "annualrevenue", "country", "state", "hs_language"),
 )
 STAGES = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity")

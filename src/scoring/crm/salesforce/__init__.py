@@ -25,7 +25,7 @@ SINK = SalesforceSink
 
 # Attributes that a form or an import may have filled at the beginning.
 AT_CREATION = (
-    *("source", "owner_id", "Industry", "AnnualRevenue", "NumberOfEmployees", "Rating"),
+    *("source", "owner_id", "Industry", "AnnualRevenue", "NumberOfEmployees"),
     *("Country", "State"),
 )
 # Statuses of a lead, then stages of an opportunity, as Salesforce ships them.
